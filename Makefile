@@ -1,0 +1,25 @@
+# Thin on purpose: each target is one script, and each script can be run by itself.
+.DEFAULT_GOAL := help
+.PHONY: help dev dev-reset build test lint fmt
+ARGS ?=
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+dev: ## run everything here, on private servers under .dev/ (Ctrl-C stops it, data stays)
+	@scripts/dev.sh
+
+dev-reset: ## stop what runs under .dev/ and delete its data
+	@scripts/dev-reset.sh
+
+build: ## build all programs for release, into target/release/
+	cargo build --workspace --bins --release --locked
+
+test: ## run all tests on their own PostgreSQL and Redis (ARGS='-p task_executor')
+	@scripts/test.sh $(ARGS)
+
+lint: ## check formatting, clippy, shell scripts and deployment files
+	@scripts/lint.sh
+
+fmt: ## format the code
+	cargo fmt --all

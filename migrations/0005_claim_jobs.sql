@@ -1,0 +1,63 @@
+-- The claim, in one round trip and one transaction.
+--
+-- 1. Take the claim keys (in key order, so that two claimers never wait for each other in a circle). The insert may
+--    wait for somebody who holds a key in an open transaction: a result, a cancel, an expiry.
+-- 2. Look at the jobs with a snapshot taken *after* that wait. Every statement of a VOLATILE plpgsql function has a
+--    snapshot of its own under READ COMMITTED; that is why this is a function and not one statement.
+-- 3. Give back the keys of what may not start.
+--
+-- p_ahead: how long before run_at a claim may be granted; the executor waits out `due_in_us` before it starts.
+-- answer: granted | not_due | paused | overlap | taken | gone; no rows at all: the session is lost.
+CREATE FUNCTION claim_jobs_v1(p_session uuid, p_merchants uuid[], p_jobs uuid[], p_tokens uuid[], p_ahead interval)
+RETURNS TABLE (
+    o_merchant_id uuid, o_job_id uuid, o_token uuid, o_answer text, o_due_in_us bigint,
+    o_attempt integer, o_max_attempts integer, o_timeout_ms integer, o_priority smallint, o_run_at timestamptz,
+    o_scheduled_for timestamptz, o_template_id uuid, o_queue text, o_lane text,
+    o_target text, o_payload text, o_traceparent text
+) LANGUAGE plpgsql VOLATILE
+-- Plans made while the tables are empty would scan them whole for ever after.
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = p_session AND s.lost_at IS NULL) THEN
+        RETURN;
+    END IF;
+
+    INSERT INTO claims (merchant_id, job_id, token, session_id, granted_at)
+    SELECT w.merchant_id, w.job_id, w.token, p_session, clock_timestamp()
+      FROM unnest(p_merchants, p_jobs, p_tokens) AS w (merchant_id, job_id, token)
+     ORDER BY w.merchant_id, w.job_id
+    ON CONFLICT DO NOTHING;
+
+    RETURN QUERY
+    WITH seen AS (
+        SELECT w.merchant_id AS w_merchant, w.job_id AS w_job, w.token AS w_token, j.*,
+               CASE
+                   WHEN c.token IS NULL                                    THEN 'taken'
+                   WHEN j.id IS NULL                                       THEN 'gone'
+                   WHEN j.state NOT IN ('scheduled', 'retrying')           THEN 'gone'
+                   WHEN j.start_deadline_at < clock_timestamp()            THEN 'gone'
+                   WHEN q.paused_at IS NOT NULL                            THEN 'paused'
+                   WHEN j.run_at > clock_timestamp() + p_ahead             THEN 'not_due'
+                   WHEN j.overlap_skip AND EXISTS (
+                        SELECT 1 FROM jobs_live o
+                         WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id
+                           AND o.scheduled_for < j.scheduled_for)          THEN 'overlap'
+                   ELSE 'granted'
+               END AS answer
+          FROM unnest(p_merchants, p_jobs, p_tokens) AS w (merchant_id, job_id, token)
+          LEFT JOIN claims c    ON c.merchant_id = w.merchant_id AND c.job_id = w.job_id AND c.token = w.token
+          LEFT JOIN jobs_live j ON j.merchant_id = c.merchant_id AND j.id = c.job_id
+          LEFT JOIN queues q    ON q.merchant_id = j.merchant_id AND q.name = j.queue
+    ), given_back AS (
+        DELETE FROM claims c USING seen s
+         WHERE s.answer NOT IN ('granted', 'taken')
+           AND c.merchant_id = s.w_merchant AND c.job_id = s.w_job AND c.token = s.w_token
+    )
+    SELECT s.w_merchant, s.w_job, s.w_token, s.answer,
+           greatest(0, (extract(epoch FROM s.run_at - clock_timestamp()) * 1000000)::bigint),
+           s.attempt + 1, s.max_attempts, s.timeout_ms, s.priority, s.run_at,
+           s.scheduled_for, s.template_id, s.queue, s.lane,
+           s.target, s.payload, s.traceparent
+      FROM seen s;
+END $$;

@@ -1,0 +1,1 @@
+//! Moves due jobs from PostgreSQL into the Redis ready queues, fairly.

@@ -1,0 +1,1 @@
+//! The scheduler command: dev server, migrations, doctor, keys, jobs, templates.

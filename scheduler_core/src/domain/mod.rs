@@ -1,0 +1,24 @@
+//! The words of the system as types: pure, without I/O, async or clocks.
+
+pub mod backoff;
+pub mod execution;
+pub mod field_error;
+pub mod ids;
+pub mod job;
+pub mod job_spec;
+pub mod merchant;
+pub mod state;
+pub mod target;
+pub mod template;
+pub mod transitions;
+
+pub use backoff::{Backoff, BackoffKind, Jitter};
+pub use execution::{Execution, ExecutionResult, Outcome};
+pub use field_error::FieldError;
+pub use ids::{JobId, MerchantId, SessionId, TemplateId, Token};
+pub use job::Job;
+pub use job_spec::{JobSpec, RunIf};
+pub use merchant::{ApiKeySecret, Scope};
+pub use state::JobState;
+pub use target::{HttpTarget, Target};
+pub use template::{OverlapPolicy, Template, TemplateSpec};

@@ -1,0 +1,119 @@
+//! Connections to Redis, with a bound on every wait.
+
+use super::keys::Keys;
+use fred::clients::{Client, SubscriberClient};
+use fred::interfaces::ClientLike;
+use fred::types::Builder;
+use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, UnresponsiveConfig};
+use std::time::Duration;
+
+/// How long an ordinary command may take.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long start-up waits for the first connection before it goes on without.
+const FIRST_CONNECT: Duration = Duration::from_secs(3);
+
+/// Redis did not do what was asked. Never fatal: the caller goes on without the fast path.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The URL of the settings cannot be used.
+    #[error("redis.url cannot be used")]
+    Url(#[source] fred::error::Error),
+    /// The command failed or took too long.
+    #[error("Redis did not answer a {verb}")]
+    Command {
+        /// What was asked.
+        verb: &'static str,
+        /// Why it failed.
+        #[source]
+        source: fred::error::Error,
+    },
+    /// The answer has a shape that the command does not have.
+    #[error("Redis answered a {0} with something unexpected")]
+    Answer(&'static str),
+}
+
+/// A connected (or connecting) client; cheap to clone. Reconnects by itself for ever.
+#[derive(Clone)]
+pub struct Redis {
+    config: Config,
+    /// Names of keys and channels.
+    pub keys: Keys,
+    client: Client,
+}
+
+impl Redis {
+    /// Connects. An unreachable server is not an error: commands fail until it is back.
+    pub async fn connect(url: &str, prefix: &str) -> Result<Self, QueueError> {
+        let mut config = Config::from_url(url).map_err(QueueError::Url)?;
+        config.fail_fast = false;
+        let client = builder(&config, COMMAND_TIMEOUT).build().map_err(QueueError::Url)?;
+        start(&client).await;
+        Ok(Self { config, keys: Keys::new(prefix), client })
+    }
+
+    /// The shared client for commands that do not block.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A client of its own for one loop of blocking commands: they would hold up everybody on a shared one.
+    pub(super) async fn dedicated(&self, longest_block: Duration) -> Result<Client, QueueError> {
+        let client = builder(&self.config, longest_block + COMMAND_TIMEOUT).build().map_err(QueueError::Url)?;
+        start(&client).await;
+        Ok(client)
+    }
+
+    /// A client for subscriptions.
+    pub(super) async fn subscriber(&self) -> Result<SubscriberClient, QueueError> {
+        let client = builder(&self.config, COMMAND_TIMEOUT).build_subscriber_client().map_err(QueueError::Url)?;
+        start(&client).await;
+        client.manage_subscriptions();
+        Ok(client)
+    }
+
+    /// Whether the server answers now.
+    pub async fn ping(&self) -> Result<(), QueueError> {
+        self.client.ping::<String>(None).await.map(drop).map_err(|source| QueueError::Command { verb: "PING", source })
+    }
+
+    /// The server's version, as `INFO` says it.
+    pub async fn server_version(&self) -> Result<String, QueueError> {
+        use fred::types::InfoKind;
+        let info: String = self
+            .client
+            .info(Some(InfoKind::Server))
+            .await
+            .map_err(|source| QueueError::Command { verb: "INFO", source })?;
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        version.map(|v| v.trim().to_owned()).ok_or(QueueError::Answer("INFO"))
+    }
+}
+
+fn builder(config: &Config, command_timeout: Duration) -> Builder {
+    let mut builder = Builder::from_config(config.clone());
+    builder
+        .with_connection_config(|c: &mut ConnectionConfig| {
+            c.connection_timeout = Duration::from_secs(2);
+            c.internal_command_timeout = Duration::from_secs(2);
+            c.max_command_buffer_len = 100_000;
+            c.unresponsive = UnresponsiveConfig {
+                max_timeout: Some(command_timeout + Duration::from_secs(3)),
+                interval: Duration::from_secs(1),
+            };
+        })
+        .with_performance_config(|p: &mut PerformanceConfig| {
+            p.default_command_timeout = command_timeout;
+            p.broadcast_channel_capacity = 8192;
+        })
+        // 0: for ever.
+        .set_policy(ReconnectPolicy::new_exponential(0, 50, 2_000, 2));
+    builder
+}
+
+/// Starts the connection task and waits a bounded moment for the first connection.
+async fn start<C: ClientLike>(client: &C) {
+    let _connection = client.connect();
+    if tokio::time::timeout(FIRST_CONNECT, client.wait_for_connect()).await.is_err() {
+        tracing::warn!("Redis cannot be reached; going on without it and trying again in the background");
+    }
+}

@@ -1,0 +1,11 @@
+//! Redis, the fast path: ready queues and hints. Disposable: nothing here is trusted, everything has a sweep over
+//! PostgreSQL behind it.
+
+pub mod connection;
+pub mod hints;
+pub mod keys;
+pub mod ready;
+
+pub use connection::{QueueError, Redis};
+pub use hints::{DueHint, Hint, HintReceiver, HintSender};
+pub use ready::{Member, PushOutcome, ReadyPopper, ReadyQueue};

@@ -1,0 +1,120 @@
+//! Connections to PostgreSQL.
+
+use super::{StoreError, StoreResult};
+use chrono::{DateTime, Utc};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Row};
+use std::time::{Duration, Instant};
+
+/// What a pool is for. Pools are kept apart so that one kind of work cannot take the connections of another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoreRole {
+    /// Requests, sweeps and results. Commits wait for the disk.
+    Durable,
+    /// Claims and session renewals. Their commits need not wait: a claim that a database crash loses is a job that runs
+    /// again, and the first run's result is refused as stale.
+    Claims,
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// `postgres://…`
+    pub url: String,
+    /// What the pool is for.
+    pub role: StoreRole,
+    /// Most connections.
+    pub max_connections: u32,
+    /// Longest time that one statement may take.
+    pub statement_timeout: Duration,
+    /// Name shown in `pg_stat_activity`.
+    pub application_name: String,
+}
+
+impl StoreOptions {
+    /// Options for a pool of `max_connections` with the default time limits.
+    pub fn new(url: &str, role: StoreRole, max_connections: u32, application_name: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            role,
+            max_connections,
+            statement_timeout: Duration::from_secs(10),
+            application_name: application_name.to_owned(),
+        }
+    }
+}
+
+/// A pool of connections with one role; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+/// One reading of the database's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockReading {
+    /// What it said.
+    pub database: DateTime<Utc>,
+    /// Just before asking.
+    pub sent: Instant,
+    /// Just after the answer.
+    pub received: Instant,
+}
+
+impl Store {
+    /// A pool that connects when first used; fails only on a URL that cannot be read.
+    pub fn connect_lazy(options: &StoreOptions) -> StoreResult<Self> {
+        let connect: PgConnectOptions = options.url.parse()?;
+        let commit = match options.role {
+            StoreRole::Durable => "on",
+            StoreRole::Claims => "off",
+        };
+        let milliseconds = |d: Duration| d.as_millis().to_string();
+        let connect = connect.application_name(&options.application_name).options([
+            ("synchronous_commit", commit),
+            ("statement_timeout", &milliseconds(options.statement_timeout)),
+            ("idle_in_transaction_session_timeout", "15000"),
+            ("lock_timeout", "5000"),
+            ("timezone", "UTC"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(Duration::from_secs(3))
+            .max_lifetime(Duration::from_secs(30 * 60))
+            .connect_lazy_with(connect);
+        Ok(Self { pool })
+    }
+
+    /// A pool over an existing one; for tests and tools.
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// The pool, for the functions of this crate and for tests.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Closes the connections once they are idle.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Connections open and idle, for metrics.
+    pub fn pool_size(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+
+    /// Asks the database for the time.
+    pub async fn read_clock(&self) -> StoreResult<ClockReading> {
+        let mut connection = self.pool.acquire().await?;
+        let sent = Instant::now();
+        let row = sqlx::query("SELECT clock_timestamp()").fetch_one(&mut *connection).await?;
+        Ok(ClockReading { database: row.try_get(0).map_err(StoreError::from)?, sent, received: Instant::now() })
+    }
+
+    /// A server setting as `SHOW` prints it: `fsync`, `synchronous_commit`, …
+    pub async fn server_setting(&self, name: &str) -> StoreResult<String> {
+        Ok(sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&self.pool).await?)
+    }
+}

@@ -1,0 +1,12 @@
+//! The edges of the state machine ([`crate::domain::transitions::TRANSITIONS`]), each one guarded statement.
+//!
+//! What every edge keeps to:
+//!
+//! * It names the state that it leaves, in its `WHERE`. No row means somebody else was first, which is an answer and
+//!   no error.
+//! * A job that an executor could claim is only touched under its claim key ([`claim_key`]); blocked and failed jobs
+//!   cannot be claimed, so their row's own lock is enough.
+//! * Whoever removes a claim writes the live row in the same statement.
+//! * Locks are taken in one order: sessions, claims, jobs, each by key.
+
+pub(crate) mod finish;

@@ -1,0 +1,1 @@
+//! Claims ready jobs, runs their targets and reports results.

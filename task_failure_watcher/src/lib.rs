@@ -1,0 +1,1 @@
+//! Lost work, retries, dead letters, alerts and retention.

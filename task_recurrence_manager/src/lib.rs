@@ -1,0 +1,1 @@
+//! Expands templates into occurrences and jobs, ahead of time.
