@@ -65,6 +65,8 @@ CREATE UNIQUE INDEX jobs_live_dedupe ON jobs_live (merchant_id, queue, dedupe_ke
 -- A dead letter is redriven once at a time.
 CREATE UNIQUE INDEX jobs_live_redriven ON jobs_live (merchant_id, redriven_from) WHERE redriven_from IS NOT NULL;
 CREATE INDEX jobs_live_template ON jobs_live (merchant_id, template_id, scheduled_for) WHERE template_id IS NOT NULL;
+-- What may have to be skipped as it falls due.
+CREATE INDEX jobs_live_overlap ON jobs_live (run_at, merchant_id, id) WHERE overlap_skip AND state = 'scheduled';
 CREATE INDEX jobs_live_external ON jobs_live (merchant_id, external_id) WHERE external_id IS NOT NULL;
 
 -- One row per running job. The key is the job's mutex: who holds it may run, cancel, skip or expire the job.
@@ -165,7 +167,8 @@ CREATE TABLE jobs_finished_dead_default  PARTITION OF jobs_finished_dead DEFAULT
 CREATE TABLE jobs_finished_other_default PARTITION OF jobs_finished_other DEFAULT;
 CREATE TABLE executions_default          PARTITION OF executions DEFAULT;
 
--- Which live jobs wait for which others. Rows go when the child leaves `blocked`.
+-- What blocked jobs still wait for. A row goes when its parent has ended as the child waits for, and all of a child's
+-- rows when it leaves `blocked`.
 CREATE TABLE job_dependencies (
     merchant_id uuid NOT NULL,
     child_id    uuid NOT NULL,

@@ -7,13 +7,15 @@
 -- 3. Give back the keys of what may not start.
 --
 -- p_ahead: how long before run_at a claim may be granted; the executor waits out `due_in_us` before it starts.
+-- A job that was called off while its claim was given back is granted all the same: the executor does not start it
+-- but hands it back, which ends it.
 -- answer: granted | not_due | paused | overlap | taken | gone; no rows at all: the session is lost.
 CREATE FUNCTION claim_jobs_v1(p_session uuid, p_merchants uuid[], p_jobs uuid[], p_tokens uuid[], p_ahead interval)
 RETURNS TABLE (
     o_merchant_id uuid, o_job_id uuid, o_token uuid, o_answer text, o_due_in_us bigint,
     o_attempt integer, o_max_attempts integer, o_timeout_ms integer, o_priority smallint, o_run_at timestamptz,
     o_scheduled_for timestamptz, o_template_id uuid, o_queue text, o_lane text,
-    o_target text, o_payload text, o_traceparent text
+    o_target text, o_payload text, o_traceparent text, o_crashes integer, o_cancel_requested boolean
 ) LANGUAGE plpgsql VOLATILE
 -- Plans made while the tables are empty would scan them whole for ever after.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -58,6 +60,6 @@ BEGIN
            greatest(0, (extract(epoch FROM s.run_at - clock_timestamp()) * 1000000)::bigint),
            s.attempt + 1, s.max_attempts, s.timeout_ms, s.priority, s.run_at,
            s.scheduled_for, s.template_id, s.queue, s.lane,
-           s.target, s.payload, s.traceparent
+           s.target, s.payload, s.traceparent, s.crashes, s.cancel_requested_at IS NOT NULL
       FROM seen s;
 END $$;

@@ -8,7 +8,8 @@ readonly DEV=$ROOT/.dev
 
 # holders: the processes of this checkout's `make dev`, told by the lock file that they have open; never this script.
 holders() {
-    find /proc -maxdepth 3 -path '/proc/[0-9]*/fd/*' -printf '%p\t%l\n' 2>/dev/null |
+    # Processes come and go while find looks; that is no failure.
+    { find /proc -maxdepth 3 -path '/proc/[0-9]*/fd/*' -printf '%p\t%l\n' 2>/dev/null || true; } |
         awk -F '\t' -v file="$DEV/lock" -v self="$$" '$2 == file { split($1, part, "/"); if (part[3] != self) print part[3] }' |
         sort -u
 }

@@ -14,7 +14,7 @@ take_lock() {
     mkdir -p "$DEV"
     exec {lock}>>"$DEV/lock"
     flock -w 2 "$lock" ||
-        die "'make dev' runs already in this checkout; stop it with Ctrl-C in its terminal, or start anew with 'make dev-reset'."
+        die "'make dev' runs already in this checkout; stop it with Ctrl-C in its terminal (if it was killed just now, its servers stop in a moment), or start anew with 'make dev-reset'."
     # `make dev-reset` may have deleted the file between the opening and the locking.
     [[ $DEV/lock -ef /dev/fd/$lock ]] || die "'make dev-reset' was at work; start again."
 }

@@ -196,9 +196,10 @@ init_postgres() {
 write_postgres_conf() {
     local durable=on
     [[ $MODE == durable ]] || durable=off
-    # A UNIX socket's path may have about 107 bytes; a checkout lies deeper than that now and then, and TCP serves everybody.
+    # A UNIX socket's path may have about 107 bytes, and this setting is a list with commas and quotes; a checkout that does not
+    # fit goes without, since TCP serves everybody.
     local socket_dir=$HOME_DIR
-    ((${#socket_dir} <= 80)) || socket_dir=
+    [[ ${#socket_dir} -le 80 && $socket_dir != *[,\'\"]* ]] || socket_dir=
     cat >"$HOME_DIR/postgres/scheduler.conf" <<CONF
 # Written at each start by scripts/servers.sh.
 listen_addresses = '127.0.0.1'
@@ -234,8 +235,8 @@ start_postgres() {
     # Children of a postmaster that was killed end by themselves, soon; until then the data is still theirs.
     wait_until "$STOP_SECONDS" postgres_is_down ||
         die "processes of an earlier PostgreSQL still use $HOME_DIR/postgres: $(pids_in postgres "$HOME_DIR/postgres" | tr '\n' ' ')"
-    # Nobody uses the data, so this file is a dead one's; its number may belong to a stranger by now, which would stop the start.
-    rm -f "$HOME_DIR/postgres/postmaster.pid"
+    # Nobody uses the data, so these are a dead one's; the number in them may belong to a stranger by now, which would stop the start.
+    rm -f "$HOME_DIR/postgres/postmaster.pid" "$HOME_DIR"/.s.PGSQL.*
     start_on_a_port postgres try_postgres
 }
 

@@ -3,21 +3,26 @@
 //! A daemon's `main.rs` names itself and hands over its `run`:
 //!
 //! ```no_run
+//! use scheduler_core::config::Settings;
 //! use scheduler_core::daemon::{self, Daemon};
+//! use scheduler_core::health::Health;
+//! use scheduler_core::lifecycle::Shutdown;
+//!
+//! const DAEMON: Daemon = Daemon { name: "example", about: "Waits.", admin_port: Some(9100) };
+//!
+//! async fn run(_: Settings, _: Health, shutdown: Shutdown) -> anyhow::Result<()> {
+//!     shutdown.soft().await;
+//!     Ok(())
+//! }
 //!
 //! fn main() -> std::process::ExitCode {
-//!     const DAEMON: Daemon = Daemon { name: "example", about: "Does it.", admin_port: Some(9100) };
-//!     daemon::main(DAEMON, |context| async move {
-//!         context.shutdown.soft().await;
-//!         Ok(())
-//!     })
+//!     daemon::main(DAEMON, run)
 //! }
 //! ```
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -25,7 +30,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::config::{ConfigArgs, Settings};
 use crate::health::{self, Health};
 use crate::lifecycle::Shutdown;
-use crate::telemetry::{PrometheusHandle, init_logging, init_metrics, run_upkeep};
+use crate::telemetry::{init_logging, init_metrics, run_upkeep};
 
 /// How long a service may go on after the hard shutdown before it is abandoned.
 const AFTER_HARD: Duration = Duration::from_secs(2);
@@ -45,19 +50,6 @@ pub struct Daemon {
     pub admin_port: Option<u16>,
 }
 
-/// What a daemon's `run` gets.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// The settings.
-    pub settings: Arc<Settings>,
-    /// The health registry, which the admin port shows.
-    pub health: Health,
-    /// The recorded metrics, for services that show them on a port of their own.
-    pub metrics: PrometheusHandle,
-    /// When to stop.
-    pub shutdown: Shutdown,
-}
-
 #[derive(clap::Parser)]
 struct Flags {
     #[command(flatten)]
@@ -72,10 +64,13 @@ struct Flags {
 /// when flags or settings are wrong. A failure is logged once, with its whole chain.
 pub fn main<Run, Running>(daemon: Daemon, run: Run) -> ExitCode
 where
-    Run: FnOnce(Context) -> Running,
+    Run: FnOnce(Settings, Health, Shutdown) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
-    let command = Flags::command().name(daemon.name).about(daemon.about).version(VERSION);
+    let command = Flags::command()
+        .name(daemon.name)
+        .about(daemon.about)
+        .version(VERSION);
     let parsed = Flags::from_arg_matches(&command.get_matches());
     let flags = parsed.unwrap_or_else(|error| error.exit());
     let loaded = match flags.config.load() {
@@ -90,7 +85,7 @@ where
         print!("{}", loaded.to_toml());
         return ExitCode::SUCCESS;
     }
-    let settings = Arc::new(loaded.settings);
+    let settings = loaded.settings;
     init_logging(&settings.log);
     match start(daemon, settings, run) {
         Ok(()) => {
@@ -98,7 +93,11 @@ where
             ExitCode::SUCCESS
         }
         Err(error) => {
-            tracing::error!(service = daemon.name, error = format!("{error:#}"), "failed");
+            tracing::error!(
+                service = daemon.name,
+                error = format!("{error:#}"),
+                "failed"
+            );
             ExitCode::FAILURE
         }
     }
@@ -107,20 +106,21 @@ where
 /// The version that all programs of the workspace share.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-fn start<Run, Running>(daemon: Daemon, settings: Arc<Settings>, run: Run) -> anyhow::Result<()>
+fn start<Run, Running>(daemon: Daemon, settings: Settings, run: Run) -> anyhow::Result<()>
 where
-    Run: FnOnce(Context) -> Running,
+    Run: FnOnce(Settings, Health, Shutdown) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
     install_tls();
     let metrics = init_metrics();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(async {
         tracing::info!(service = daemon.name, version = VERSION, "starting");
         let shutdown = Shutdown::from_signals(grace(&settings))?;
-        let health = Health::new(daemon.name);
-        let context = Context { settings, health, metrics, shutdown };
-        supervise(daemon, context, run).await
+        tokio::spawn(run_upkeep(metrics, shutdown.clone()));
+        supervise(daemon, settings, shutdown, run).await
     });
     // Tasks that ignore the shutdown must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -141,35 +141,49 @@ fn grace(settings: &Settings) -> Duration {
 }
 
 /// Runs the service next to the admin port until one of them ends or time is up.
-async fn supervise<Run, Running>(daemon: Daemon, context: Context, run: Run) -> anyhow::Result<()>
+async fn supervise<Run, Running>(
+    daemon: Daemon,
+    settings: Settings,
+    shutdown: Shutdown,
+    run: Run,
+) -> anyhow::Result<()>
 where
-    Run: FnOnce(Context) -> Running,
+    Run: FnOnce(Settings, Health, Shutdown) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
-    let Context { settings, health, metrics, shutdown } = context.clone();
-    let auto = daemon.admin_port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    tokio::spawn(run_upkeep(metrics.clone(), shutdown.clone()));
+    let health = Health::new(daemon.name);
     tokio::spawn(announce_drain(health.clone(), shutdown.clone()));
-    let admin = async {
-        match settings.admin.listen.resolve(auto) {
-            Some(listen) => {
-                let router = health::router(health, Some(metrics));
-                health::serve_admin(listen, router, shutdown.clone()).await?;
-                // It ends well only on the hard shutdown; the service has the last word.
-                std::future::pending().await
-            }
-            None => std::future::pending().await,
-        }
-    };
+    let auto = daemon
+        .admin_port
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let admin = serve(
+        settings.admin.listen.resolve(auto),
+        health.clone(),
+        shutdown.clone(),
+    );
     let deadline = async {
         shutdown.hard().await;
         tokio::time::sleep(AFTER_HARD).await;
     };
     tokio::select! {
-        outcome = run(context) => outcome,
+        outcome = run(settings, health, shutdown.clone()) => outcome,
         outcome = admin => outcome,
         () = deadline => anyhow::bail!("did not stop within its grace; work in progress was abandoned"),
     }
+}
+
+/// Serves the admin port, if there is to be one. Ends only with an error: the service has the
+/// last word.
+async fn serve(
+    listen: Option<SocketAddr>,
+    health: Health,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    if let Some(listen) = listen {
+        let router = health::router(health, Some(init_metrics()));
+        health::serve_admin(listen, router, shutdown).await?;
+    }
+    std::future::pending().await
 }
 
 /// A process that is asked to stop is no longer ready.
@@ -183,79 +197,103 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::config::{ListenAt, LoadOptions};
-    use crate::lifecycle::ShutdownTrigger;
+    use crate::config::ListenAt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
-    const DAEMON: Daemon = Daemon { name: "test", about: "A test.", admin_port: None };
+    const DAEMON: Daemon = Daemon {
+        name: "test",
+        about: "A test.",
+        admin_port: None,
+    };
 
-    fn context(listen: ListenAt) -> (ShutdownTrigger, Context) {
-        let mut settings = Settings::load(LoadOptions::default()).unwrap();
+    fn settings(listen: ListenAt) -> Settings {
+        let mut settings = Settings::defaults();
         settings.admin.listen = listen;
-        let (trigger, shutdown) = Shutdown::new();
-        let (health, metrics) = (Health::new("test"), init_metrics());
-        (trigger, Context { settings: Arc::new(settings), health, metrics, shutdown })
+        settings
+    }
+
+    /// Supervises a service without an admin port.
+    async fn supervised<Running>(
+        shutdown: Shutdown,
+        run: impl FnOnce(Settings, Health, Shutdown) -> Running,
+    ) -> anyhow::Result<()>
+    where
+        Running: Future<Output = anyhow::Result<()>>,
+    {
+        supervise(DAEMON, settings(ListenAt::Off), shutdown, run).await
     }
 
     #[tokio::test]
     async fn the_outcome_of_the_service_is_the_outcome() {
-        let (_trigger, context) = context(ListenAt::Off);
-        assert!(supervise(DAEMON, context.clone(), |_| async { Ok(()) }).await.is_ok());
-        let failed = supervise(DAEMON, context, |_| async { anyhow::bail!("broken") }).await;
+        let never = Shutdown::never;
+        assert!(
+            supervised(never(), |_, _, _| async { Ok(()) })
+                .await
+                .is_ok()
+        );
+        let failed = supervised(never(), |_, _, _| async { anyhow::bail!("broken") }).await;
         assert_eq!(failed.unwrap_err().to_string(), "broken");
     }
 
     #[tokio::test]
     async fn a_soft_shutdown_makes_it_unready_and_lets_it_finish() {
-        let (trigger, context) = context(ListenAt::Off);
-        let health = context.health.clone();
-        trigger.soft();
-        let run = |context: Context| async move {
-            context.shutdown.soft().await;
-            while context.health.is_ready() {
+        let (trigger, shutdown) = Shutdown::new();
+        let run = |_, health: Health, shutdown: Shutdown| async move {
+            assert!(health.is_ready());
+            trigger.soft();
+            shutdown.soft().await;
+            while health.is_ready() {
                 tokio::task::yield_now().await;
             }
             Ok(())
         };
-        supervise(DAEMON, context, run).await.unwrap();
-        assert!(!health.is_ready());
+        supervised(shutdown, run).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_service_that_does_not_stop_is_abandoned() {
-        let (trigger, context) = context(ListenAt::Off);
+        let (trigger, shutdown) = Shutdown::new();
         trigger.hard();
-        let outcome = supervise(DAEMON, context, |_| std::future::pending()).await;
+        let outcome = supervised(shutdown, |_, _, _| std::future::pending()).await;
         assert!(outcome.unwrap_err().to_string().contains("did not stop"));
     }
 
     #[tokio::test]
     async fn an_admin_port_that_is_taken_ends_the_daemon() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (_trigger, context) = context(ListenAt::At(taken.local_addr().unwrap()));
-        let outcome = supervise(DAEMON, context, |_| std::future::pending()).await;
+        let settings = settings(ListenAt::At(taken.local_addr().unwrap()));
+        let run = |_, _, _| std::future::pending();
+        let outcome = supervise(DAEMON, settings, Shutdown::never(), run).await;
         assert!(outcome.unwrap_err().to_string().contains("admin.listen"));
     }
 
     #[tokio::test]
     async fn the_admin_port_is_open_while_the_service_runs() {
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let (_trigger, context) = context(ListenAt::At(free));
-        let run = |_| async move {
+        let free = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let settings = settings(ListenAt::At(free));
+        let run = |_, _, _| async move {
             let mut stream = loop {
                 if let Ok(stream) = TcpStream::connect(free).await {
                     break stream;
                 }
                 tokio::task::yield_now().await;
             };
-            stream.write_all(b"GET /health/live HTTP/1.0\r\n\r\n").await?;
+            stream
+                .write_all(b"GET /health/live HTTP/1.0\r\n\r\n")
+                .await?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await?;
             assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
             Ok(())
         };
-        supervise(DAEMON, context, run).await.unwrap();
+        supervise(DAEMON, settings, Shutdown::never(), run)
+            .await
+            .unwrap();
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod domain;
+#[cfg(test)]
+mod generated;
 pub mod health;
 pub mod lifecycle;
 pub mod queue;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -37,14 +37,25 @@ impl Shutdown {
     /// A new pair: who decides, and who listens.
     pub fn new() -> (ShutdownTrigger, Shutdown) {
         let (sender, receiver) = watch::channel(Phase::Running);
-        let trigger = ShutdownTrigger { phase: Arc::new(sender) };
-        (trigger, Shutdown { phase: receiver, _own: None })
+        let trigger = ShutdownTrigger {
+            phase: Arc::new(sender),
+        };
+        (
+            trigger,
+            Shutdown {
+                phase: receiver,
+                _own: None,
+            },
+        )
     }
 
     /// A shutdown that never comes, for tools that simply run to their end.
     pub fn never() -> Shutdown {
         let (sender, receiver) = watch::channel(Phase::Running);
-        Shutdown { phase: receiver, _own: Some(Arc::new(sender)) }
+        Shutdown {
+            phase: receiver,
+            _own: Some(Arc::new(sender)),
+        }
     }
 
     /// A shutdown driven by signals: the first SIGTERM or SIGINT is soft; a second one, or
@@ -107,23 +118,33 @@ impl ShutdownTrigger {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let (send, receive) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            let name = tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            };
-            tracing::info!(signal = name, grace_seconds = grace.as_secs_f64(), "shutting down");
-            self.soft();
-            tokio::select! {
-                _ = terminate.recv() => tracing::warn!("second signal: stopping now"),
-                _ = interrupt.recv() => tracing::warn!("second signal: stopping now"),
-                () = tokio::time::sleep(grace) => tracing::warn!("grace is over: stopping now"),
+            // For ever: a third signal must not kill the process in the middle of its work.
+            loop {
+                let signal = tokio::select! {
+                    _ = terminate.recv() => "SIGTERM",
+                    _ = interrupt.recv() => "SIGINT",
+                };
+                let _ = send.send(signal);
             }
-            self.hard();
-            // Stay, so that a dropped handler never hands later signals to nobody.
-            std::future::pending::<()>().await;
         });
+        tokio::spawn(self.follow(receive, grace));
         Ok(())
+    }
+
+    /// First signal: soft. Second, or the end of the grace: hard.
+    async fn follow(self, mut signals: mpsc::UnboundedReceiver<&'static str>, grace: Duration) {
+        let Some(signal) = signals.recv().await else {
+            return;
+        };
+        tracing::info!(signal, grace_seconds = grace.as_secs_f64(), "shutting down");
+        self.soft();
+        tokio::select! {
+            Some(signal) = signals.recv() => tracing::warn!(signal, "second signal: stopping now"),
+            () = tokio::time::sleep(grace) => tracing::warn!("the grace is over: stopping now"),
+        }
+        self.hard();
     }
 
     fn raise(&self, to: Phase) {
@@ -184,5 +205,32 @@ mod tests {
         let wait = Duration::from_millis(20);
         assert!(tokio::time::timeout(wait, shutdown.soft()).await.is_err());
         assert!(!shutdown.is_soft());
+    }
+
+    /// Starts following signals that the test sends.
+    fn following(grace: Duration) -> (mpsc::UnboundedSender<&'static str>, Shutdown) {
+        let (send, receive) = mpsc::unbounded_channel();
+        let (trigger, shutdown) = Shutdown::new();
+        tokio::spawn(trigger.follow(receive, grace));
+        (send, shutdown)
+    }
+
+    #[tokio::test]
+    async fn the_first_signal_is_soft_and_the_second_hard() {
+        let (signals, shutdown) = following(Duration::from_secs(3600));
+        signals.send("TEST").unwrap();
+        shutdown.soft().await;
+        assert!(!shutdown.is_hard());
+        signals.send("TEST").unwrap();
+        shutdown.hard().await;
+    }
+
+    #[tokio::test]
+    async fn the_grace_ends_in_a_hard_shutdown() {
+        let (signals, shutdown) = following(Duration::from_millis(20));
+        let before = std::time::Instant::now();
+        signals.send("TEST").unwrap();
+        shutdown.hard().await;
+        assert!(before.elapsed() >= Duration::from_millis(20));
     }
 }

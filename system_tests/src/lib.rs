@@ -1,1 +1,4 @@
-//! End-to-end tests against the real daemons.
+//! End-to-end tests: the real daemons as processes of their own, called through the API.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+pub mod cluster;

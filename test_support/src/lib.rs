@@ -9,6 +9,8 @@ mod eventually;
 mod receiver;
 mod redis;
 pub mod seed;
+pub mod sql;
+pub mod templates;
 
 pub use database::TestDatabase;
 pub use eventually::eventually;

@@ -30,3 +30,15 @@ impl TestRedis {
         Redis::connect(&self.url, &self.prefix).await.unwrap()
     }
 }
+
+impl TestRedis {
+    /// Deletes every key of this prefix at once, as `FLUSHALL` would; other tests share the server.
+    pub async fn forget_everything(&self) {
+        use fred::prelude::*;
+        let client = Builder::from_config(Config::from_url(&self.url).unwrap()).build().unwrap();
+        client.init().await.unwrap();
+        let script = "local keys = redis.call('KEYS', ARGV[1]) for _, key in ipairs(keys) do redis.call('UNLINK', key) end return #keys";
+        let _deleted: i64 = client.eval(script, Vec::<String>::new(), vec![format!("*{}*", self.prefix)]).await.unwrap();
+        client.quit().await.unwrap();
+    }
+}

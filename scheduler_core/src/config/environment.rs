@@ -7,8 +7,12 @@ use super::settings::SETTINGS;
 pub const PREFIX: &str = "SCHEDULER_";
 
 /// Variables with our prefix that are not settings: the command line owns them.
-pub const FOREIGN_VARIABLES: &[&str] =
-    &["SCHEDULER_URL", "SCHEDULER_API_KEY", "SCHEDULER_CONFIG", "SCHEDULER_OUTPUT"];
+pub const FOREIGN_VARIABLES: &[&str] = &[
+    "SCHEDULER_URL",
+    "SCHEDULER_API_KEY",
+    "SCHEDULER_CONFIG",
+    "SCHEDULER_OUTPUT",
+];
 
 /// The variable of a setting: `database.url` is `SCHEDULER_DATABASE_URL`.
 pub fn env_name(setting: &str) -> String {
@@ -24,13 +28,17 @@ pub fn is_ours(variable: &str, value: &str) -> bool {
 
 /// The setting of a variable.
 pub fn setting_of(variable: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| env_name(setting.name) == variable)
+    SETTINGS
+        .iter()
+        .find(|setting| env_name(setting.name) == variable)
 }
 
 /// Whether Kubernetes made the variable: for a service called `scheduler-api` it gives every
 /// container variables such as `SCHEDULER_API_PORT=tcp://10.0.0.1:8080`.
 fn is_service_link(variable: &str, value: &str) -> bool {
-    let link = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let link = ["tcp://", "udp://", "sctp://"]
+        .iter()
+        .any(|scheme| value.starts_with(scheme));
     let port = |name: &str| {
         ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| {
             name.contains(protocol)
@@ -54,9 +62,14 @@ mod tests {
 
     #[test]
     fn names_are_derived_and_never_clash() {
-        assert_eq!(env_name("session.renew_seconds"), "SCHEDULER_SESSION_RENEW_SECONDS");
-        let names: std::collections::BTreeSet<_> =
-            SETTINGS.iter().map(|setting| env_name(setting.name)).collect();
+        assert_eq!(
+            env_name("session.renew_seconds"),
+            "SCHEDULER_SESSION_RENEW_SECONDS"
+        );
+        let names: std::collections::BTreeSet<_> = SETTINGS
+            .iter()
+            .map(|setting| env_name(setting.name))
+            .collect();
         assert_eq!(names.len(), SETTINGS.len());
         for foreign in FOREIGN_VARIABLES {
             assert!(!names.contains(*foreign), "{foreign} would be a setting");
@@ -76,7 +89,11 @@ mod tests {
         ] {
             assert!(!is_ours(variable, value), "{variable}");
         }
-        for variable in ["SCHEDULER_DATABASE_URL", "SCHEDULER_DATABSE_URL", "SCHEDULER_API_PORT"] {
+        for variable in [
+            "SCHEDULER_DATABASE_URL",
+            "SCHEDULER_DATABSE_URL",
+            "SCHEDULER_API_PORT",
+        ] {
             assert!(is_ours(variable, "8080"), "{variable}");
         }
     }

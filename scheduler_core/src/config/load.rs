@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
 
+use super::check::Checked;
 use super::environment::{env_name, is_ours, setting_of};
 use super::error::{ConfigError, ConfigErrors};
-use super::kind::{Checked, Kind, Setting};
+use super::kind::{Kind, Setting};
 use super::section::Values;
 use super::settings::{SECTIONS, SETTINGS, Settings};
 use super::types::SecretUrl;
@@ -30,7 +31,10 @@ impl LoadOptions {
         let env = std::env::vars_os()
             .map(|(name, value)| (lossy(&name), lossy(&value)))
             .collect();
-        Self { env, ..Self::default() }
+        Self {
+            env,
+            ..Self::default()
+        }
     }
 }
 
@@ -114,9 +118,12 @@ struct Loader {
 impl Loader {
     fn defaults(&mut self) {
         let origin = "default".to_owned();
-        let layer = SETTINGS
-            .iter()
-            .map(|setting| (setting.name.to_owned(), Value::new(Some(&origin), setting.default)));
+        let layer = SETTINGS.iter().map(|setting| {
+            (
+                setting.name.to_owned(),
+                Value::new(Some(&origin), setting.default),
+            )
+        });
         self.layers.push(Layer(layer.collect()));
     }
 
@@ -137,26 +144,38 @@ impl Loader {
         flatten("", tables, &mut leaves);
         let mut layer = Map::new();
         for (name, kind) in leaves {
-            if SETTINGS.iter().any(|setting| setting.name == name) {
-                layer.insert(name, Value::new(Some(&origin), kind));
-            } else if !is_empty_section(&name, &kind) {
-                self.unknown(&name, &origin, suggest(&name));
+            match (setting_named(&name), &kind) {
+                (Some(setting), ValueKind::Table(_)) => {
+                    self.errors.push(invalid(setting, &kind, origin.clone()));
+                }
+                (Some(_), _) => drop(layer.insert(name, Value::new(Some(&origin), kind))),
+                (None, _) if is_empty_section(&name, &kind) => {}
+                (None, _) => self.unknown(&name, &origin, suggest(&name)),
             }
         }
         self.layers.push(Layer(layer));
     }
 
     fn file_error(&mut self, path: &Path, reason: String) {
-        self.errors.push(ConfigError::File { path: path.to_owned(), reason });
+        self.errors.push(ConfigError::File {
+            path: path.to_owned(),
+            reason,
+        });
     }
 
     fn environment(&mut self, env: &[(String, String)]) {
         let mut layer = Map::new();
-        for (variable, value) in env.iter().filter(|(variable, value)| is_ours(variable, value)) {
+        for (variable, value) in env
+            .iter()
+            .filter(|(variable, value)| is_ours(variable, value))
+        {
             match setting_of(variable) {
                 Some(setting) => {
                     let origin = format!("environment variable {variable}");
-                    layer.insert(setting.name.to_owned(), Value::new(Some(&origin), value.as_str()));
+                    layer.insert(
+                        setting.name.to_owned(),
+                        Value::new(Some(&origin), value.as_str()),
+                    );
                 }
                 None => {
                     let nearest = suggest_variable(variable);
@@ -171,7 +190,7 @@ impl Loader {
         let origin = "flag --set".to_owned();
         let mut layer = Map::new();
         for (name, value) in overrides {
-            if SETTINGS.iter().any(|setting| setting.name == name) {
+            if setting_named(name).is_some() {
                 layer.insert(name.clone(), Value::new(Some(&origin), value.as_str()));
             } else {
                 self.unknown(name, &origin, suggest(name));
@@ -182,7 +201,11 @@ impl Loader {
 
     fn unknown(&mut self, name: &str, origin: &str, suggestion: Option<String>) {
         let (name, origin) = (name.to_owned(), origin.to_owned());
-        self.errors.push(ConfigError::Unknown { name, origin, suggestion });
+        self.errors.push(ConfigError::Unknown {
+            name,
+            origin,
+            suggestion,
+        });
     }
 
     fn finish(mut self) -> Result<Loaded, ConfigErrors> {
@@ -197,7 +220,11 @@ impl Loader {
             match setting.kind.check(value, setting.optional()) {
                 Some(good) => {
                     let shown = shown(setting.kind, &value.kind);
-                    resolved.push(Resolved { name: setting.name, shown, origin });
+                    resolved.push(Resolved {
+                        name: setting.name,
+                        shown,
+                        origin,
+                    });
                     checked.insert(setting.name, good);
                 }
                 None => self.errors.push(invalid(setting, &value.kind, origin)),
@@ -231,7 +258,11 @@ fn merge(layers: Vec<Layer>) -> BTreeMap<String, Value> {
     }
     let merged = builder.build().and_then(|config| config.collect());
     let mut leaves = BTreeMap::new();
-    collect_values("", merged.expect("layers in memory cannot fail"), &mut leaves);
+    collect_values(
+        "",
+        merged.expect("layers in memory cannot fail"),
+        &mut leaves,
+    );
     leaves
 }
 
@@ -257,7 +288,15 @@ fn flatten(prefix: &str, table: Map<String, Value>, leaves: &mut BTreeMap<String
 }
 
 fn join(prefix: &str, key: &str) -> String {
-    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
+    if prefix.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{prefix}.{key}")
+    }
+}
+
+fn setting_named(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
 }
 
 fn is_empty_section(name: &str, kind: &ValueKind) -> bool {
@@ -270,7 +309,10 @@ fn suggest(name: &str) -> Option<String> {
 }
 
 fn suggest_variable(variable: &str) -> Option<String> {
-    nearest(variable, SETTINGS.iter().map(|setting| env_name(setting.name)))
+    nearest(
+        variable,
+        SETTINGS.iter().map(|setting| env_name(setting.name)),
+    )
 }
 
 fn nearest(given: &str, known: impl Iterator<Item = String>) -> Option<String> {
@@ -291,7 +333,12 @@ fn invalid(setting: &Setting, given: &ValueKind, origin: String) -> ConfigError 
         other => other.to_string(),
     };
     let allowed = setting.kind.allowed();
-    ConfigError::Invalid { name: setting.name.to_owned(), origin, given, allowed }
+    ConfigError::Invalid {
+        name: setting.name.to_owned(),
+        origin,
+        given,
+        allowed,
+    }
 }
 
 /// A value as text that may be shown.
@@ -319,7 +366,12 @@ fn inconsistencies(settings: &Settings) -> Vec<ConfigError> {
             errors.push(ConfigError::Inconsistent(sentence.to_owned()));
         }
     };
-    let Settings { session, populator, api, retry, .. } = settings;
+    let Settings {
+        session,
+        populator,
+        api,
+        ..
+    } = settings;
     require(
         session.lost >= session.renew * 3,
         "session.lost_seconds must be at least three times session.renew_seconds, \
@@ -339,10 +391,6 @@ fn inconsistencies(settings: &Settings) -> Vec<ConfigError> {
         api.payload_limit_bytes <= api.body_limit_bytes,
         "api.payload_limit_bytes must not exceed api.body_limit_bytes, \
          or no payload of that size can be sent",
-    );
-    require(
-        retry.initial <= retry.max,
-        "retry.initial_seconds must not exceed retry.max_seconds",
     );
     errors
 }

@@ -6,6 +6,7 @@
 //! `--set database.url=…` as a flag; a wrong name is answered with the nearest right one.
 
 mod args;
+mod check;
 mod environment;
 mod error;
 mod kind;

@@ -9,7 +9,7 @@ const HEAD: &str = "\
 # Configuration
 
 <!-- Generated from scheduler_core/src/config/settings.rs. Do not edit:
-     UPDATE_DOCS=1 cargo test -p scheduler_core --lib config -->
+     UPDATE_DOCS=1 cargo test -p scheduler_core --lib -->
 
 Settings come from four places; the later wins: defaults, the file (`--config FILE` or
 `SCHEDULER_CONFIG`, TOML), the environment, flags (`--set name=value`, as often as needed).
@@ -33,7 +33,11 @@ pub fn reference_markdown() -> String {
     let mut text = HEAD.to_owned();
     text.push_str(&format!(
         "\nThese variables have the same prefix but belong to the command line: {}.\n",
-        FOREIGN_VARIABLES.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        FOREIGN_VARIABLES
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
     ));
     for section in SECTIONS {
         section_markdown(section, &mut text);
@@ -42,11 +46,18 @@ pub fn reference_markdown() -> String {
 }
 
 fn section_markdown(section: &Section, text: &mut String) {
-    text.push_str(&format!("\n## {}\n\n{}\n", section.name, one_line(section.doc)));
+    text.push_str(&format!(
+        "\n## {}\n\n{}\n",
+        section.name,
+        one_line(section.doc)
+    ));
     text.push_str(&format!("Read by {}.\n\n", readers(section.services)));
     text.push_str("| setting | default | allowed | meaning |\n|---|---|---|---|\n");
     let prefix = format!("{}.", section.name);
-    for setting in SETTINGS.iter().filter(|setting| setting.name.starts_with(&prefix)) {
+    for setting in SETTINGS
+        .iter()
+        .filter(|setting| setting.name.starts_with(&prefix))
+    {
         text.push_str(&row(setting));
     }
 }
@@ -76,42 +87,45 @@ fn readers(services: &[Service]) -> String {
     if services == Service::DAEMONS {
         return "every daemon".to_owned();
     }
-    let names: Vec<String> = services.iter().map(|s| format!("`{}`", s.program())).collect();
+    let names: Vec<String> = services
+        .iter()
+        .map(|s| format!("`{}`", s.program()))
+        .collect();
     names.join(", ")
 }
 
 /// Documentation comments are wrapped; a table cell is one line.
 fn one_line(doc: &str) -> String {
-    doc.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    doc.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]
     fn the_reference_in_the_docs_is_the_generated_one() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
-        let generated = reference_markdown();
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(path, &generated).unwrap();
-        }
-        let written = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            written == generated,
-            "docs/configuration.md is out of date; run: \
-             UPDATE_DOCS=1 cargo test -p scheduler_core --lib config"
-        );
+        crate::generated::assert_current("docs/configuration.md", &reference_markdown());
     }
 
     #[test]
     fn every_setting_has_its_row() {
         let text = reference_markdown();
         for setting in SETTINGS {
-            assert!(text.contains(&format!("| `{}`<br>", setting.name)), "{}", setting.name);
-            assert!(setting.doc.trim_end().ends_with('.'), "{}: {}", setting.name, setting.doc);
+            assert!(
+                text.contains(&format!("| `{}`<br>", setting.name)),
+                "{}",
+                setting.name
+            );
+            assert!(
+                setting.doc.trim_end().ends_with('.'),
+                "{}: {}",
+                setting.name,
+                setting.doc
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::kind::Checked;
+use super::check::Checked;
 use super::types::{Lanes, ListenAt, Secret, SecretUrl};
 use crate::telemetry::LogFormat;
 

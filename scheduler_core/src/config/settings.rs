@@ -1,5 +1,5 @@
 //! The settings. To add one: add its line here, then `UPDATE_DOCS=1 cargo test -p scheduler_core
-//! --lib config` writes `docs/configuration.md` anew.
+//! --lib` writes `docs/configuration.md` anew.
 //!
 //! A line reads: field and its type = key, default, kind with its limits. The field leaves out
 //! the unit that the key carries, because its type knows it.
@@ -33,7 +33,7 @@ settings! {
             Kind::Url(&["redis", "rediss", "redis+unix"]);
         /// The first part of every key and channel. Systems that share one Redis need different
         /// ones.
-        prefix: String = "prefix", "scheduler", Kind::Text;
+        prefix: String = "prefix", "scheduler", Kind::Name;
         /// How long a command may take before it counts as failed.
         command_timeout: Duration = "command_timeout_seconds", "2", Kind::seconds(0.05, 60.0);
     }
@@ -151,8 +151,6 @@ settings! {
         drain_grace: Duration = "drain_grace_seconds", "25", Kind::seconds(0.0, 3600.0);
         /// How much of a response is kept with its execution.
         capture_body_bytes: usize = "capture_body_bytes", "8KiB", Kind::Bytes { min: 0, max: 1 << 20 };
-        /// How long an attempt may take when the job does not say.
-        default_timeout: Duration = "default_timeout_seconds", "30", Kind::seconds(0.1, 86_400.0);
         /// How long connecting to a webhook's host may take.
         connect_timeout: Duration = "connect_timeout_seconds", "5", Kind::seconds(0.05, 300.0);
         /// Whether webhooks may go to private, loopback and link-local addresses. Only for
@@ -188,17 +186,5 @@ settings! {
         alert_max_attempts: u32 = "alert_max_attempts", "10", Kind::integer(1, 100);
         /// How long one attempt to deliver an alert may take.
         alert_timeout: Duration = "alert_timeout_seconds", "10", Kind::seconds(0.1, 300.0);
-    }
-
-    /// Retries of jobs that do not say themselves.
-    retry: RetrySettings = "retry" for &[Service::Api, Service::Recurrence, Service::Watcher] => {
-        /// How many attempts a job has in all.
-        max_attempts: u32 = "max_attempts", "5", Kind::integer(1, 100);
-        /// The pause after the first failed attempt.
-        initial: Duration = "initial_seconds", "1", Kind::seconds(0.0, 86_400.0);
-        /// By what the pause grows with each further failure.
-        factor: f64 = "factor", "2", Kind::Decimal { min: 1.0, max: 100.0 };
-        /// The longest pause.
-        max: Duration = "max_seconds", "3600", Kind::seconds(0.0, 604_800.0);
     }
 }

@@ -35,7 +35,7 @@ pub enum Jitter {
 pub struct Backoff {
     /// How the wait grows.
     pub kind: BackoffKind,
-    /// The first wait, in seconds (default 5).
+    /// The first wait, in seconds (default 1).
     pub initial_seconds: f64,
     /// Growth per failure of the exponential kind (default 2).
     pub factor: f64,
@@ -49,7 +49,7 @@ impl Default for Backoff {
     fn default() -> Self {
         Self {
             kind: BackoffKind::Exponential,
-            initial_seconds: 5.0,
+            initial_seconds: 1.0,
             factor: 2.0,
             max_seconds: 3600.0,
             jitter: Jitter::Full,

@@ -3,6 +3,7 @@
 use super::{FieldError, JobSpec, TemplateId, job_spec::validate_name};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 /// What happens when an occurrence falls due while an earlier one is still live.
@@ -81,10 +82,12 @@ pub struct Template {
     /// When.
     #[schema(value_type = crate::schedule::ScheduleSpec)]
     pub schedule: serde_json::Value,
-    /// What.
-    pub job: JobSpec,
+    /// What, as it is stored: shown even when this version of the program cannot read all of it.
+    #[schema(value_type = JobSpec)]
+    pub job: Box<RawValue>,
     /// Overlap policy.
-    pub overlap: OverlapPolicy,
+    #[schema(value_type = OverlapPolicy)]
+    pub overlap: String,
     /// The next nominal time that has no job yet; null when paused or ended.
     pub next_at: Option<DateTime<Utc>>,
     /// When it was created.

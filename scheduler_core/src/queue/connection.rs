@@ -1,8 +1,9 @@
 //! Connections to Redis, with a bound on every wait.
 
 use super::keys::Keys;
+use crate::telemetry::metrics as names;
 use fred::clients::{Client, SubscriberClient};
-use fred::interfaces::ClientLike;
+use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::Builder;
 use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, UnresponsiveConfig};
 use std::time::Duration;
@@ -18,6 +19,9 @@ pub enum QueueError {
     /// The URL of the settings cannot be used.
     #[error("redis.url cannot be used")]
     Url(#[source] fred::error::Error),
+    /// There is no connection at present; nothing was sent.
+    #[error("Redis is not connected, a {0} was not sent")]
+    NotConnected(&'static str),
     /// The command failed or took too long.
     #[error("Redis did not answer a {verb}")]
     Command {
@@ -36,6 +40,7 @@ pub enum QueueError {
 #[derive(Clone)]
 pub struct Redis {
     config: Config,
+    command_timeout: Duration,
     /// Names of keys and channels.
     pub keys: Keys,
     client: Client,
@@ -43,44 +48,67 @@ pub struct Redis {
 
 impl Redis {
     /// Connects. An unreachable server is not an error: commands fail until it is back.
+    ///
+    /// # Errors
+    /// When the URL cannot be used.
     pub async fn connect(url: &str, prefix: &str) -> Result<Self, QueueError> {
-        let mut config = Config::from_url(url).map_err(QueueError::Url)?;
-        config.fail_fast = false;
-        let client = builder(&config, COMMAND_TIMEOUT).build().map_err(QueueError::Url)?;
-        start(&client).await;
-        Ok(Self { config, keys: Keys::new(prefix), client })
+        Self::connect_with(url, prefix, COMMAND_TIMEOUT).await
     }
 
-    /// The shared client for commands that do not block.
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    /// [`Redis::connect`] with a limit of its own on how long an ordinary command may take.
+    ///
+    /// # Errors
+    /// When the URL cannot be used.
+    pub async fn connect_with(url: &str, prefix: &str, command_timeout: Duration) -> Result<Self, QueueError> {
+        let mut config = Config::from_url(url).map_err(QueueError::Url)?;
+        config.fail_fast = false;
+        let client = builder(&config, command_timeout).build().map_err(QueueError::Url)?;
+        start(&client).await;
+        count_disconnects(&client);
+        Ok(Self { config, command_timeout, keys: Keys::new(prefix), client })
+    }
+
+    /// Whether there is a connection, as far as this end knows.
+    pub fn is_connected(&self) -> bool {
+        self.client.is_connected()
+    }
+
+    /// Fails at once while there is no connection: otherwise a command waits for its time-out.
+    pub(super) fn connected(&self, verb: &'static str) -> Result<&Client, QueueError> {
+        if self.is_connected() { Ok(&self.client) } else { Err(QueueError::NotConnected(verb)) }
     }
 
     /// A client of its own for one loop of blocking commands: they would hold up everybody on a shared one.
     pub(super) async fn dedicated(&self, longest_block: Duration) -> Result<Client, QueueError> {
-        let client = builder(&self.config, longest_block + COMMAND_TIMEOUT).build().map_err(QueueError::Url)?;
+        let client = builder(&self.config, longest_block + self.command_timeout).build().map_err(QueueError::Url)?;
         start(&client).await;
         Ok(client)
     }
 
-    /// A client for subscriptions.
+    /// A client for subscriptions, which are its user's to renew after a lost connection.
     pub(super) async fn subscriber(&self) -> Result<SubscriberClient, QueueError> {
-        let client = builder(&self.config, COMMAND_TIMEOUT).build_subscriber_client().map_err(QueueError::Url)?;
+        let client =
+            builder(&self.config, self.command_timeout).build_subscriber_client().map_err(QueueError::Url)?;
         start(&client).await;
-        client.manage_subscriptions();
         Ok(client)
     }
 
     /// Whether the server answers now.
+    ///
+    /// # Errors
+    /// When it does not.
     pub async fn ping(&self) -> Result<(), QueueError> {
-        self.client.ping::<String>(None).await.map(drop).map_err(|source| QueueError::Command { verb: "PING", source })
+        self.connected("PING")?.ping::<String>(None).await.map(drop).map_err(|source| QueueError::Command { verb: "PING", source })
     }
 
     /// The server's version, as `INFO` says it.
+    ///
+    /// # Errors
+    /// When it does not answer, or says no version.
     pub async fn server_version(&self) -> Result<String, QueueError> {
         use fred::types::InfoKind;
         let info: String = self
-            .client
+            .connected("INFO")?
             .info(Some(InfoKind::Server))
             .await
             .map_err(|source| QueueError::Command { verb: "INFO", source })?;
@@ -108,6 +136,14 @@ fn builder(config: &Config, command_timeout: Duration) -> Builder {
         // 0: for ever.
         .set_policy(ReconnectPolicy::new_exponential(0, 50, 2_000, 2));
     builder
+}
+
+fn count_disconnects(client: &Client) {
+    metrics::counter!(names::REDIS_DISCONNECTS_TOTAL).increment(0);
+    client.on_reconnect(|_server| async {
+        metrics::counter!(names::REDIS_DISCONNECTS_TOTAL).increment(1);
+        Ok(())
+    });
 }
 
 /// Starts the connection task and waits a bounded moment for the first connection.

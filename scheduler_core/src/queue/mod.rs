@@ -5,7 +5,9 @@ pub mod connection;
 pub mod hints;
 pub mod keys;
 pub mod ready;
+mod receiver;
+mod wire;
 
 pub use connection::{QueueError, Redis};
-pub use hints::{DueHint, Hint, HintReceiver, HintSender};
+pub use hints::{DueHint, Hint, HintReceiver, HintSender, Topic};
 pub use ready::{Member, PushOutcome, ReadyPopper, ReadyQueue};

@@ -4,11 +4,14 @@ use super::connection::{QueueError, Redis};
 use crate::domain::{JobId, MerchantId};
 use bytes_utils::Str;
 use fred::clients::Client;
-use fred::interfaces::{ClientLike, SortedSetsInterface};
+use fred::interfaces::{ClientLike, KeysInterface, SortedSetsInterface};
 use fred::types::scripts::Script;
 use fred::types::{ClusterHash, CustomCommand, Value};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// How long a pop waits for a connection that is not there.
+const NOT_CONNECTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Priorities, the first one first.
 pub const PRIORITIES: std::ops::RangeInclusive<u8> = 0..=9;
@@ -66,7 +69,11 @@ impl ReadyQueue {
         Self { redis, push: Script::from_lua(include_str!("lua/push.lua")) }
     }
 
-    /// Puts `entries` (score, job) into one ready set; an empty slice only asks for depth and head.
+    /// Puts `entries` (score, job) into one ready set; an empty slice only asks for depth and head. A job that is there
+    /// already keeps its score, so an outcome that is not known is cleared up by pushing again.
+    ///
+    /// # Errors
+    /// When Redis does not answer or has no memory left.
     pub async fn push(&self, lane: &str, priority: u8, generation: Uuid, entries: &[(f64, Member)]) -> Result<PushOutcome, QueueError> {
         let keys = vec![self.redis.keys.ready(lane, priority), self.redis.keys.generation(lane)];
         let mut args: Vec<Value> = Vec::with_capacity(1 + 2 * entries.len());
@@ -77,16 +84,29 @@ impl ReadyQueue {
         }
         let answer: (i64, u64, String) = self
             .push
-            .evalsha_with_reload(self.redis.client(), keys, args)
+            .evalsha_with_reload(self.redis.connected("push")?, keys, args)
             .await
             .map_err(|source| QueueError::Command { verb: "push", source })?;
         Ok(PushOutcome { memory_lost: answer.0 == 1, depth: answer.1, head: answer.2.parse().ok() })
     }
 
     /// Members in each ready set of a lane, by priority.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
     pub async fn depths(&self, lane: &str) -> Result<Vec<u64>, QueueError> {
-        let counts = PRIORITIES.map(|p| self.redis.client().zcard::<u64, _>(self.redis.keys.ready(lane, p)));
+        let client = self.redis.connected("ZCARD")?;
+        let counts = PRIORITIES.map(|p| client.zcard::<u64, _>(self.redis.keys.ready(lane, p)));
         futures::future::try_join_all(counts).await.map_err(|source| QueueError::Command { verb: "ZCARD", source })
+    }
+
+    /// Throws a ready set away; what was in it is found again by a sweep.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn clear(&self, lane: &str, priority: u8) -> Result<(), QueueError> {
+        let cleared = self.redis.connected("UNLINK")?.unlink::<i64, _>(self.redis.keys.ready(lane, priority)).await;
+        cleared.map(drop).map_err(|source| QueueError::Command { verb: "UNLINK", source })
     }
 }
 
@@ -100,6 +120,9 @@ pub struct ReadyPopper {
 
 impl ReadyPopper {
     /// A popper for one lane. `longest_wait` bounds each [`Self::pop`].
+    ///
+    /// # Errors
+    /// When the URL of the settings cannot be used.
     pub async fn connect(redis: &Redis, lane: &str, longest_wait: Duration) -> Result<Self, QueueError> {
         let client = redis.dedicated(longest_wait).await?;
         Ok(Self { redis: redis.clone(), client, lane: lane.to_owned(), longest_wait })
@@ -109,7 +132,14 @@ impl ReadyPopper {
     ///
     /// `from_last` looks at the last priority first; doing so now and then keeps strict priority from starving it.
     /// What is taken and then lost (a crash, a lost answer) is found again by the populator's sweep.
+    ///
+    /// # Errors
+    /// When Redis does not answer; while there is no connection, after a moment, so that a loop does not spin.
     pub async fn pop(&self, max: usize, from_last: bool) -> Result<Vec<Member>, QueueError> {
+        if !self.client.is_connected() {
+            tokio::time::sleep(NOT_CONNECTED_PAUSE.min(self.longest_wait)).await;
+            return Err(QueueError::NotConnected("BZMPOP"));
+        }
         let mut keys: Vec<Value> =
             PRIORITIES.map(|p| Value::from(Str::from(self.redis.keys.ready(&self.lane, p).into_string().unwrap_or_default()))).collect();
         if from_last {

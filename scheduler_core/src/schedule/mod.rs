@@ -113,10 +113,11 @@ impl Schedule {
     pub fn occurrences<'a>(
         &'a self,
         after: DateTime<Utc>,
-        ctx: &'a EvalContext,
-    ) -> impl Iterator<Item = Occurrence> + 'a {
-        let first = self.next_after(after, ctx);
-        std::iter::successors(first, move |last| self.next_after(last.at, ctx))
+        ctx: &EvalContext,
+    ) -> impl Iterator<Item = Occurrence> + use<'a> {
+        let ctx = *ctx;
+        let first = self.next_after(after, &ctx);
+        std::iter::successors(first, move |last| self.next_after(last.at, &ctx))
     }
 
     /// The schedule in words, for example `At 09:00, Monday to Friday (America/New_York)`.

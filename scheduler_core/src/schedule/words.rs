@@ -23,7 +23,9 @@ pub(super) fn or_list<S: AsRef<str>>(items: &[S]) -> String {
 }
 
 fn joined<S: AsRef<str>>(items: &[S], word: &str) -> String {
-    let Some((last, rest)) = items.split_last() else { return String::new() };
+    let Some((last, rest)) = items.split_last() else {
+        return String::new();
+    };
     if rest.is_empty() {
         return last.as_ref().to_owned();
     }
@@ -44,7 +46,10 @@ pub(super) fn ordinal(number: u32) -> String {
 }
 
 /// The candidate that a misspelt name most likely meant, if one is near enough.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     // The distance costs the product of both lengths: a long text is no misspelt name.
     if name.len() > 64 {
         return None;
@@ -52,7 +57,12 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     let lower = name.to_lowercase();
     candidates
         .into_iter()
-        .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::osa_distance(&lower, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

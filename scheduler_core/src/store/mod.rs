@@ -3,9 +3,14 @@
 //! A concrete store over the one database: no repository traits. Reads that find nothing return `Option` or an empty
 //! list; writes say how many rows they expect.
 
+pub mod due;
 pub mod error;
+pub mod lanes;
+pub mod materialise;
 pub mod pool;
 pub mod schema;
+pub mod sessions;
+pub mod templates;
 pub mod transitions;
 
 pub use error::{ErrorClass, StoreError};

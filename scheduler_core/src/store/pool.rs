@@ -14,6 +14,9 @@ pub enum StoreRole {
     /// Claims and session renewals. Their commits need not wait: a claim that a database crash loses is a job that runs
     /// again, and the first run's result is refused as stale.
     Claims,
+    /// Results and other changes to batches of rows by key. Commits wait for the disk; plans go by key only, because one
+    /// made while a table was empty would scan it whole for ever after.
+    Results,
 }
 
 /// How to connect.
@@ -66,9 +69,10 @@ impl Store {
     pub fn connect_lazy(options: &StoreOptions) -> StoreResult<Self> {
         let connect: PgConnectOptions = options.url.parse()?;
         let commit = match options.role {
-            StoreRole::Durable => "on",
+            StoreRole::Durable | StoreRole::Results => "on",
             StoreRole::Claims => "off",
         };
+        let scans = if options.role == StoreRole::Results { "off" } else { "on" };
         let milliseconds = |d: Duration| d.as_millis().to_string();
         let connect = connect.application_name(&options.application_name).options([
             ("synchronous_commit", commit),
@@ -76,6 +80,11 @@ impl Store {
             ("idle_in_transaction_session_timeout", "15000"),
             ("lock_timeout", "5000"),
             ("timezone", "UTC"),
+            ("enable_seqscan", scans),
+            ("enable_hashjoin", scans),
+            ("enable_mergejoin", scans),
+            // Compiling costs more than any statement here takes.
+            ("jit", "off"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)

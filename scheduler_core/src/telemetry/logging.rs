@@ -53,11 +53,16 @@ pub fn init_logging(settings: &LogSettings) -> bool {
             .with_timer(SystemTime)
             .try_init(),
         LogFormat::Pretty => base.pretty().with_timer(SystemTime).try_init(),
-        LogFormat::Compact | LogFormat::Auto => base.compact().with_timer(Uptime::default()).try_init(),
+        LogFormat::Compact | LogFormat::Auto => {
+            base.compact().with_timer(Uptime::default()).try_init()
+        }
     }
     .is_ok();
     if done && !bad.is_empty() {
-        tracing::warn!(parts = bad.join(", "), "parts of log.filter cannot be read and are ignored");
+        tracing::warn!(
+            parts = bad.join(", "),
+            "parts of log.filter cannot be read and are ignored"
+        );
     }
     done
 }
@@ -68,7 +73,11 @@ fn parse_filter(text: &str) -> (EnvFilter, Vec<String>) {
     let mut filter = EnvFilter::new("off");
     let mut bad = Vec::new();
     let mut any = false;
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+    for part in text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
         match part.parse() {
             Ok(directive) => {
                 filter = filter.add_directive(directive);
@@ -77,7 +86,11 @@ fn parse_filter(text: &str) -> (EnvFilter, Vec<String>) {
             Err(_) => bad.push(part.to_owned()),
         }
     }
-    if any { (filter, bad) } else { (EnvFilter::new("info"), bad) }
+    if any {
+        (filter, bad)
+    } else {
+        (EnvFilter::new("info"), bad)
+    }
 }
 
 #[cfg(test)]
@@ -98,7 +111,10 @@ mod tests {
         let (filter, bad) = parse_filter("info, task_executor=debug, sqlx==, ");
         assert_eq!(bad, ["sqlx=="]);
         let shown = filter.to_string();
-        assert!(shown.contains("info") && shown.contains("task_executor=debug"), "{shown}");
+        assert!(
+            shown.contains("info") && shown.contains("task_executor=debug"),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -109,7 +125,8 @@ mod tests {
 
     #[test]
     fn can_be_called_twice() {
-        let settings = crate::config::Settings::defaults().log;
+        let mut settings = crate::config::Settings::defaults().log;
+        settings.filter = "off".to_owned(); // the other tests stay quiet
         init_logging(&settings);
         assert!(!init_logging(&settings));
     }

@@ -6,7 +6,9 @@
 mod logging;
 pub mod metrics;
 mod prometheus;
+mod reference;
 
 pub use logging::{LogFormat, init_logging};
 pub use metrics_exporter_prometheus::PrometheusHandle;
 pub use prometheus::{init_metrics, run_upkeep};
+pub use reference::reference_markdown;

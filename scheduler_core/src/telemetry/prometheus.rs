@@ -72,14 +72,21 @@ mod tests {
         let handle = recorder.handle();
         ::metrics::with_local_recorder(&recorder, || {
             metrics::describe_all();
-            ::metrics::histogram!(metrics::JOB_START_DELAY_SECONDS, "lane" => "default").record(0.0012);
+            ::metrics::histogram!(metrics::JOB_START_DELAY_SECONDS, "lane" => "default")
+                .record(0.0012);
             ::metrics::histogram!(metrics::INGEST_GROUP_SIZE).record(17.0);
         });
         let text = handle.render();
-        assert!(text.contains("# TYPE job_start_delay_seconds histogram"), "{text}");
+        assert!(
+            text.contains("# TYPE job_start_delay_seconds histogram"),
+            "{text}"
+        );
         assert!(text.contains(r#"job_start_delay_seconds_bucket{lane="default",le="0.001"} 0"#));
         assert!(text.contains(r#"job_start_delay_seconds_bucket{lane="default",le="0.0015"} 1"#));
-        assert!(text.contains(r#"ingest_group_size_bucket{le="32"} 1"#), "{text}");
+        assert!(
+            text.contains(r#"ingest_group_size_bucket{le="32"} 1"#),
+            "{text}"
+        );
         assert!(text.contains("# HELP ingest_group_size "));
     }
 
@@ -88,7 +95,11 @@ mod tests {
         let (first, second) = (init_metrics(), init_metrics());
         ::metrics::counter!(metrics::JOBS_CREATED_TOTAL, "source" => "same-recorder").increment(3);
         for handle in [first, second] {
-            assert!(handle.render().contains(r#"jobs_created_total{source="same-recorder"} 3"#));
+            assert!(
+                handle
+                    .render()
+                    .contains(r#"jobs_created_total{source="same-recorder"} 3"#)
+            );
         }
     }
 

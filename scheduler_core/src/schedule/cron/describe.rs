@@ -13,7 +13,7 @@ pub(super) const ALL_HOURS: u64 = (1 << 24) - 1;
 const ALL_SIXTY: u64 = (1 << 60) - 1;
 
 /// Every day of the month.
-const ALL_DAYS: u32 = u32::MAX & !1;
+const ALL_DAYS: u32 = !1;
 
 /// Every weekday, every month.
 const ALL_WEEKDAYS: u32 = 0b111_1111;
@@ -34,7 +34,11 @@ impl CronSchedule {
 
 /// The times of day: listed when they are few, otherwise field by field.
 fn times(pattern: &Pattern) -> String {
-    let (hours, minutes, seconds) = (values(pattern.hours), values(pattern.minutes), values(pattern.seconds));
+    let (hours, minutes, seconds) = (
+        values(pattern.hours),
+        values(pattern.minutes),
+        values(pattern.seconds),
+    );
     if hours.len() * minutes.len() * seconds.len() > LISTED_TIMES {
         return capitalised(&rhythm(pattern));
     }
@@ -54,7 +58,11 @@ fn rhythm(pattern: &Pattern) -> String {
     let mut parts = Vec::new();
     let mut hours = (pattern.hours != ALL_HOURS).then(|| hours(pattern.hours));
     if pattern.seconds != 1 {
-        parts.push(within("second", pattern.seconds, pattern.minutes == ALL_SIXTY));
+        parts.push(within(
+            "second",
+            pattern.seconds,
+            pattern.minutes == ALL_SIXTY,
+        ));
     }
     match even_step(pattern.hours, 24) {
         _ if pattern.seconds != 1 && pattern.minutes == ALL_SIXTY => {}
@@ -63,7 +71,11 @@ fn rhythm(pattern: &Pattern) -> String {
             parts.push(format!("every {step} hours"));
             hours = None;
         }
-        _ => parts.push(within("minute", pattern.minutes, pattern.hours == ALL_HOURS)),
+        _ => parts.push(within(
+            "minute",
+            pattern.minutes,
+            pattern.hours == ALL_HOURS,
+        )),
     }
     parts.extend(hours);
     parts.join(", ")
@@ -81,7 +93,10 @@ fn within(unit: &str, bits: u64, all_rounds: bool) -> String {
         (Some(1), _) => format!("every {unit}"),
         (Some(step), [_, _, ..]) => format!("every {step} {unit}s"),
         (_, [single]) => format!("at {unit} {single}{round}"),
-        _ => format!("at {unit}s {}{round}", runs(&values, |value| value.to_string())),
+        _ => format!(
+            "at {unit}s {}{round}",
+            runs(&values, |value| value.to_string())
+        ),
     }
 }
 
@@ -93,13 +108,19 @@ fn hours(bits: u64) -> String {
             format!("between {first:02}:00 and {last:02}:59")
         }
         (_, [single]) => format!("between {single:02}:00 and {single:02}:59"),
-        _ => format!("in the hours {}", runs(&values, |value| format!("{value:02}"))),
+        _ => format!(
+            "in the hours {}",
+            runs(&values, |value| format!("{value:02}"))
+        ),
     }
 }
 
 /// The days, `None` when every day matches.
 fn days(pattern: &Pattern) -> Option<String> {
-    let (dates, weekdays) = (day_of_month(&pattern.days.month), day_of_week(&pattern.days.week));
+    let (dates, weekdays) = (
+        day_of_month(&pattern.days.month),
+        day_of_week(&pattern.days.week),
+    );
     match (dates, weekdays, pattern.days.both) {
         (None, None, _) => None,
         (Some(dates), Some(weekdays), true) => Some(format!("on {dates} if it is {weekdays}")),
@@ -119,8 +140,14 @@ fn day_of_month(rule: &DayOfMonth) -> Option<String> {
     let mut parts = Vec::new();
     match days.as_slice() {
         [] => {}
-        [first, second, _, .., last] if stepped(&days) && *last + (second - first) > 31 && second - first > 1 => {
-            parts.push(format!("every {} day of the month from the {}", ordinal(second - first), ordinal(*first)));
+        [first, second, _, .., last]
+            if stepped(&days) && *last + (second - first) > 31 && second - first > 1 =>
+        {
+            parts.push(format!(
+                "every {} day of the month from the {}",
+                ordinal(second - first),
+                ordinal(*first)
+            ));
         }
         _ => parts.push(format!("the {} of the month", runs(&days, ordinal))),
     }
@@ -132,7 +159,10 @@ fn day_of_month(rule: &DayOfMonth) -> Option<String> {
         });
     }
     parts.extend(ones(rule.nearest).map(|day| format!("the weekday nearest the {}", ordinal(day))));
-    parts.extend(rule.last_weekday.then(|| "the last weekday of the month".to_owned()));
+    parts.extend(
+        rule.last_weekday
+            .then(|| "the last weekday of the month".to_owned()),
+    );
     Some(and_list(&parts))
 }
 
@@ -143,11 +173,15 @@ fn day_of_week(rule: &DayOfWeek) -> Option<String> {
     }
     let mut parts = Vec::new();
     if rule.days != 0 {
-        parts.push(runs(&monday_first(rule.days), |day| WEEKDAYS[day as usize % 7].to_owned()));
+        parts.push(runs(&monday_first(rule.days), |day| {
+            WEEKDAYS[day as usize % 7].to_owned()
+        }));
     }
     for (name, days) in NTH.into_iter().zip(rule.nth) {
         let days = monday_first(days).into_iter();
-        parts.extend(days.map(|day| format!("the {name} {} of the month", WEEKDAYS[day as usize % 7])));
+        parts.extend(
+            days.map(|day| format!("the {name} {} of the month", WEEKDAYS[day as usize % 7])),
+        );
     }
     let last = monday_first(rule.last).into_iter();
     parts.extend(last.map(|day| format!("the last {} of the month", WEEKDAYS[day as usize % 7])));
@@ -160,7 +194,12 @@ fn months(bits: u64) -> Option<String> {
 }
 
 fn years(pattern: &Pattern) -> Option<String> {
-    let years: Vec<u32> = pattern.years.as_ref()?.iter().filter_map(|year| u32::try_from(year).ok()).collect();
+    let years: Vec<u32> = pattern
+        .years
+        .as_ref()?
+        .iter()
+        .filter_map(|year| u32::try_from(year).ok())
+        .collect();
     Some(format!("in {}", runs(&years, |year| year.to_string())))
 }
 
@@ -169,7 +208,9 @@ fn runs(values: &[u32], name: impl Fn(u32) -> String) -> String {
     let mut parts = Vec::new();
     for run in values.chunk_by(|left, right| left + 1 == *right) {
         match run {
-            [first, _, .., last] if run.len() > 2 => parts.push(format!("{} to {}", name(*first), name(*last))),
+            [first, _, .., last] if run.len() > 2 => {
+                parts.push(format!("{} to {}", name(*first), name(*last)))
+            }
             _ => parts.extend(run.iter().map(|value| name(*value))),
         }
     }
@@ -181,11 +222,18 @@ fn even_step(bits: u64, count: u32) -> Option<u32> {
     let values = values(bits);
     let step = count.checked_div(u32::try_from(values.len()).ok()?)?;
     let even = step * u32::try_from(values.len()).ok()? == count;
-    (even && values.iter().zip(0..).all(|(value, index)| *value == index * step)).then_some(step)
+    (even
+        && values
+            .iter()
+            .zip(0..)
+            .all(|(value, index)| *value == index * step))
+    .then_some(step)
 }
 
 fn stepped(values: &[u32]) -> bool {
-    values.windows(3).all(|three| three[1] - three[0] == three[2] - three[1])
+    values
+        .windows(3)
+        .all(|three| three[1] - three[0] == three[2] - three[1])
 }
 
 fn values(bits: u64) -> Vec<u32> {
@@ -199,5 +247,8 @@ fn monday_first(days: u32) -> Vec<u32> {
 
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map(|first| first.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_ascii_uppercase().to_string() + chars.as_str())
+        .unwrap_or_default()
 }

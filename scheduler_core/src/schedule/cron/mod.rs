@@ -80,8 +80,16 @@ pub(super) fn parse(object: &Map<String, Value>) -> Result<CronSchedule, Vec<Sch
         CronSchedule {
             expression: text.to_owned(),
             pattern: parsed.pattern,
-            gap: gap.unwrap_or(if elapsed { DstGap::Skip } else { DstGap::NextValid }),
-            fold: fold.unwrap_or(if elapsed { DstFold::Both } else { DstFold::First }),
+            gap: gap.unwrap_or(if elapsed {
+                DstGap::Skip
+            } else {
+                DstGap::NextValid
+            }),
+            fold: fold.unwrap_or(if elapsed {
+                DstFold::Both
+            } else {
+                DstFold::First
+            }),
             timeline: Timeline::of(zone),
             hints: parsed.hints,
         }
@@ -94,7 +102,9 @@ fn checked(text: &str, members: &mut Members<'_>) -> Option<expression::Parsed> 
     let parsed = match expression::parse(text) {
         Ok(parsed) => parsed,
         Err(problems) => {
-            problems.into_iter().for_each(|problem| members.refuse("expression", problem));
+            problems
+                .into_iter()
+                .for_each(|problem| members.refuse("expression", problem));
             return None;
         }
     };

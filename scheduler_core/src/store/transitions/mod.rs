@@ -9,4 +9,10 @@
 //! * Whoever removes a claim writes the live row in the same statement.
 //! * Locks are taken in one order: sessions, claims, jobs, each by key.
 
+pub mod claim;
+pub(crate) mod claim_key;
+pub mod dependencies;
 pub(crate) mod finish;
+pub mod hand_back;
+pub mod overlap;
+pub mod results;

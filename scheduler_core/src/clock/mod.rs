@@ -8,6 +8,8 @@
 //! `now()` is an estimate; [`Clock::error`] says how wrong it may be. Code that must never be
 //! early waits with [`Clock::sleep_until_surely`], which adds that error.
 
+mod measurements;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +18,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How many measurements are remembered.
-const SAMPLES: usize = 8;
-
-/// How far two clocks are assumed to drift apart, as a fraction of the time that passed.
-const DRIFT: f64 = 50e-6;
+use measurements::{Measurements, Sample};
 
 /// Corrections smaller than this do not wake sleepers: a timer is not more exact either.
 const WAKE_THRESHOLD: Duration = Duration::from_millis(1);
@@ -39,6 +37,7 @@ struct Inner {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per process, behind an Arc")]
 enum Source {
     Measured(Mutex<Measurements>),
     Manual(Mutex<DateTime<Utc>>),
@@ -48,14 +47,23 @@ impl Clock {
     /// A clock that starts from one reading of the database clock, true to within `error`
     /// (half the round trip of the query that read it).
     pub fn database(now: DateTime<Utc>, error: Duration) -> Self {
-        let sample = Sample { time: now, at: Instant::now(), error };
-        Self::with(Source::Measured(Mutex::new(Measurements::starting_with(sample))))
+        let sample = Sample {
+            time: now,
+            at: Instant::now(),
+            error,
+        };
+        Self::with(Source::Measured(Mutex::new(Measurements::starting_with(
+            sample,
+        ))))
     }
 
     /// A clock that starts from this host's wall clock, for tools that have no database to ask.
     ///
     /// The wall clock is read once; from then on monotonic time is added, as everywhere.
-    #[expect(clippy::disallowed_methods, reason = "the only place where the wall clock may be read")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only place where the wall clock may be read"
+    )]
     pub fn local() -> Self {
         Self::database(Utc::now(), Duration::ZERO)
     }
@@ -66,7 +74,12 @@ impl Clock {
     }
 
     fn with(source: Source) -> Self {
-        Self { inner: Arc::new(Inner { source, jumps: watch::Sender::new(0) }) }
+        Self {
+            inner: Arc::new(Inner {
+                source,
+                jumps: watch::Sender::new(0),
+            }),
+        }
     }
 
     /// The best estimate of the database's time at this moment.
@@ -107,7 +120,11 @@ impl Clock {
         };
         let (sent, received) = (sent.into(), received.into());
         let half = received.saturating_duration_since(sent) / 2;
-        let sample = Sample { time, at: sent + half, error: half };
+        let sample = Sample {
+            time,
+            at: sent + half,
+            error: half,
+        };
         let forward = measured.lock().add(sample, Instant::now());
         if forward >= WAKE_THRESHOLD {
             self.jumped();
@@ -164,7 +181,9 @@ impl Clock {
     }
 
     fn jumped(&self) {
-        self.inner.jumps.send_modify(|count| *count = count.wrapping_add(1));
+        self.inner
+            .jumps
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     async fn sleep_while(&self, left: impl Fn(&Clock) -> Duration) {
@@ -191,70 +210,15 @@ impl Clock {
 /// short and look again, because many small corrections may have added up in the meantime.
 fn nap(remaining: Duration) -> Duration {
     const EXACT: Duration = Duration::from_secs(1);
-    if remaining <= EXACT { remaining } else { remaining - remaining / 256 }
+    if remaining <= EXACT {
+        remaining
+    } else {
+        remaining - remaining / 256
+    }
 }
 
 fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
-}
-
-/// One reading: the database said `time` at our `at`, give or take `error`.
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    time: DateTime<Utc>,
-    at: Instant,
-    error: Duration,
-}
-
-impl Sample {
-    fn time_at(&self, now: Instant) -> DateTime<Utc> {
-        // `at` lies ahead of `now` only when a test made it so; then stand still.
-        self.time + delta(now.saturating_duration_since(self.at))
-    }
-
-    fn error_at(&self, now: Instant) -> Duration {
-        self.error + now.saturating_duration_since(self.at).mul_f64(DRIFT)
-    }
-}
-
-/// The last few readings and which of them counts.
-#[derive(Debug)]
-struct Measurements {
-    samples: [Sample; SAMPLES],
-    next: usize,
-    best: Sample,
-}
-
-impl Measurements {
-    fn starting_with(sample: Sample) -> Self {
-        Self { samples: [sample; SAMPLES], next: 0, best: sample }
-    }
-
-    fn best(&self) -> &Sample {
-        &self.best
-    }
-
-    /// Adds a reading; returns by how much the clock jumped forward (zero if it did not).
-    fn add(&mut self, sample: Sample, now: Instant) -> Duration {
-        let before = self.best.time_at(now);
-        if self.contradicts(&sample, now) {
-            *self = Self::starting_with(sample);
-        } else {
-            self.samples[self.next] = sample;
-            self.next = (self.next + 1) % SAMPLES;
-            self.best = self
-                .samples
-                .into_iter()
-                .min_by_key(|sample| sample.error_at(now))
-                .unwrap_or(sample);
-        }
-        (self.best.time_at(now) - before).to_std().unwrap_or(Duration::ZERO)
-    }
-
-    fn contradicts(&self, sample: &Sample, now: Instant) -> bool {
-        let apart = (sample.time_at(now) - self.best.time_at(now)).abs();
-        apart > delta(sample.error_at(now) + self.best.error_at(now))
-    }
 }
 
 #[cfg(test)]
@@ -271,74 +235,6 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Readings that began at `start` with the given error; time is the argument.
-    fn measured(error: Duration) -> (Measurements, Instant) {
-        let start = Instant::now();
-        let sample = Sample { time: noon(), at: start, error };
-        (Measurements::starting_with(sample), start)
-    }
-
-    #[test]
-    fn carries_the_database_time_forward_and_grows_less_certain() {
-        let (measurements, start) = measured(MS);
-        let later = start + SECOND * 90;
-        assert_eq!(measurements.best().time_at(start), noon());
-        assert_eq!(measurements.best().time_at(later), noon() + TimeDelta::seconds(90));
-        // 1 ms and 90 s of 50 ppm drift.
-        assert_eq!(measurements.best().error_at(later), Duration::from_micros(5_500));
-    }
-
-    #[test]
-    fn a_better_measurement_replaces_a_worse_one() {
-        let (mut measurements, start) = measured(SECOND);
-        let time = noon() + TimeDelta::milliseconds(301);
-        let forward = measurements.add(Sample { time, at: start + MS, error: MS }, start + MS * 2);
-        assert_eq!(measurements.best().time_at(start + MS * 2), time + TimeDelta::milliseconds(1));
-        assert_eq!(measurements.best().error, MS);
-        assert_eq!(forward, MS * 300);
-    }
-
-    #[test]
-    fn a_worse_measurement_changes_nothing_while_the_better_is_fresh() {
-        let (mut measurements, start) = measured(MS);
-        let time = noon() + TimeDelta::milliseconds(190);
-        let sample = Sample { time, at: start + MS * 200, error: MS * 200 };
-        assert_eq!(measurements.add(sample, start + MS * 400), Duration::ZERO);
-        let now = measurements.best().time_at(start + MS * 400);
-        assert_eq!(now, noon() + TimeDelta::milliseconds(400));
-    }
-
-    #[test]
-    fn an_old_measurement_gives_way_in_the_end() {
-        let (mut measurements, start) = measured(Duration::ZERO);
-        let at = start + SECOND * 400; // drift may be 20 ms by now
-        let time = noon() + TimeDelta::milliseconds(400_015);
-        measurements.add(Sample { time, at, error: MS * 5 }, at);
-        assert_eq!(measurements.best().time_at(at), time);
-        assert_eq!(measurements.best().error, MS * 5);
-    }
-
-    #[test]
-    fn only_the_last_few_measurements_are_remembered() {
-        let (mut measurements, start) = measured(Duration::ZERO);
-        for n in 1..=SAMPLES as u32 {
-            let at = start + SECOND * n;
-            let time = noon() + TimeDelta::seconds(n.into());
-            measurements.add(Sample { time, at, error: SECOND }, at);
-        }
-        assert_eq!(measurements.best().error, SECOND);
-    }
-
-    #[test]
-    fn a_stepped_database_clock_is_believed_both_ways() {
-        let (mut measurements, start) = measured(MS);
-        for (n, hours) in [(1, 1), (2, -3)] {
-            let (at, time) = (start + SECOND * n, noon() + TimeDelta::hours(hours));
-            measurements.add(Sample { time, at, error: MS * 10 }, at);
-            assert_eq!(measurements.best().time_at(at), time);
-        }
-    }
-
     #[test]
     fn an_observation_lies_in_the_middle_of_its_round_trip() {
         let clock = Clock::database(noon(), SECOND * 3600);
@@ -348,8 +244,15 @@ mod tests {
         clock.observe(time, sent, received);
         let lowest = time + TimeDelta::milliseconds(20);
         let now = clock.now();
-        assert!(now >= lowest && now < lowest + delta(received.elapsed() + MS), "{now}");
-        assert!(clock.error() >= MS * 20 && clock.error() < MS * 21, "{:?}", clock.error());
+        assert!(
+            now >= lowest && now < lowest + delta(received.elapsed() + MS),
+            "{now}"
+        );
+        assert!(
+            clock.error() >= MS * 20 && clock.error() < MS * 21,
+            "{:?}",
+            clock.error()
+        );
     }
 
     #[test]

@@ -1,0 +1,182 @@
+//! Templates become occurrences and jobs, ahead of time.
+//!
+//! One step is one transaction: lock the templates that are due, evaluate their schedules here, insert what is new,
+//! move their cursors. Any number of processes may do it at once: `SKIP LOCKED` keeps them apart, and the key of the
+//! ledger (template, nominal time) makes a record exist once whatever happens. A step that fails leaves nothing.
+
+mod due;
+mod plan;
+mod record;
+mod settle;
+
+use self::due::{lock_due, postpone};
+use self::plan::plan;
+use self::record::{Cursor, Entry, Recorded, advance, record};
+use super::templates::row::{Definition, TemplateRow};
+use super::{ErrorClass, Store, StoreError, StoreResult};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use sqlx::PgConnection;
+use std::time::Duration;
+use uuid::Uuid;
+
+pub use record::MaterialisedJob;
+pub(crate) use settle::{Settled, settle};
+
+/// The most occurrences in one transaction, whatever the number of templates: it should take a fraction of a second.
+const MAX_ROWS: usize = 5_000;
+
+/// How much one step does.
+#[derive(Clone, Copy, Debug)]
+pub struct MaterialiseOptions {
+    /// How far ahead of its time an occurrence becomes a job.
+    pub lookahead: Duration,
+    /// The most templates.
+    pub templates: usize,
+    /// The most occurrences of one template.
+    pub occurrences: usize,
+}
+
+/// What one step did.
+#[derive(Debug, Default)]
+pub struct Materialised {
+    /// Templates that were looked at.
+    pub templates: usize,
+    /// The jobs that were made.
+    pub jobs: Vec<MaterialisedJob>,
+    /// Occurrences that were recorded as missed.
+    pub missed: usize,
+    /// Templates that could not be materialised, each with its address and the reason. They are left alone for a
+    /// minute and lose nothing by it: they go on where they stopped.
+    pub broken: Vec<StoreError>,
+    /// How far in the past the first occurrence without a record was.
+    pub lag: Duration,
+    /// Whether something is left that could be done at once.
+    pub more: bool,
+}
+
+/// A step that failed, and the templates that it had locked.
+struct Failed {
+    error: StoreError,
+    locked: Vec<(Uuid, Uuid, i32)>,
+}
+
+impl Store {
+    /// Does one step. `now` is the present, by the database's clock.
+    ///
+    /// When the database refuses what a batch carries, the batch is halved until the template stands alone that it
+    /// refuses; that one is reported as broken.
+    pub async fn materialise(&self, now: DateTime<Utc>, options: &MaterialiseOptions) -> StoreResult<Materialised> {
+        let now = now.trunc_subsecs(6);
+        let mut limit = options.templates;
+        loop {
+            let Failed { error, locked } = match self.materialise_batch(now, options, limit).await {
+                Ok(mut done) => {
+                    done.more |= limit < options.templates;
+                    return Ok(done);
+                }
+                Err(failed) => failed,
+            };
+            match locked[..] {
+                _ if !matches!(error.class(), ErrorClass::Data | ErrorClass::Conflict) => return Err(error),
+                [] => return Err(error),
+                [alone] => {
+                    let mut connection = self.pool().acquire().await?;
+                    postpone(&mut connection, alone, now + options.lookahead).await?;
+                    return Ok(Materialised { broken: vec![refused(alone, &error)], more: true, ..Default::default() });
+                }
+                _ => limit = locked.len() / 2,
+            }
+        }
+    }
+
+    async fn materialise_batch(
+        &self,
+        now: DateTime<Utc>,
+        options: &MaterialiseOptions,
+        limit: usize,
+    ) -> Result<Materialised, Failed> {
+        let nothing_locked = |error: StoreError| Failed { error, locked: Vec::new() };
+        let mut transaction = self.pool().begin().await.map_err(|error| nothing_locked(error.into()))?;
+        let rows =
+            lock_due(&mut transaction, now + options.lookahead, limit).await.map_err(nothing_locked)?;
+        let written = write_batch(&mut transaction, &rows, now, options).await;
+        let failed = |error| Failed { error, locked: rows.iter().map(|r| (r.merchant_id, r.id, r.version)).collect() };
+        let mut done = written.map_err(failed)?;
+        transaction.commit().await.map_err(|error| failed(error.into()))?;
+        done.more |= rows.len() >= limit;
+        Ok(done)
+    }
+}
+
+/// Plans and writes what the locked templates get.
+async fn write_batch(
+    connection: &mut PgConnection,
+    rows: &[TemplateRow],
+    now: DateTime<Utc>,
+    options: &MaterialiseOptions,
+) -> StoreResult<Materialised> {
+    if rows.is_empty() {
+        return Ok(Materialised::default());
+    }
+    let horizon = now + options.lookahead;
+    let mut broken = Vec::new();
+    let mut cursors = Vec::new();
+    let mut readable: Vec<(&TemplateRow, Definition)> = Vec::new();
+    for row in rows {
+        match row.definition() {
+            Ok(definition) => readable.push((row, definition)),
+            Err(error) => {
+                broken.push(error);
+                cursors.push(untouched(row, horizon + due::PAUSE));
+            }
+        }
+    }
+    let entries = plan_all(&readable, now, horizon, options);
+    cursors.extend(entries.iter().map(Entry::cursor));
+    let Recorded { jobs, missed } = record(connection, &entries, now).await?;
+    advance(connection, &cursors).await?;
+    let more = entries.iter().any(|entry| entry.plan().has_more(horizon));
+    Ok(Materialised { templates: rows.len(), jobs, missed, broken, lag: lag(rows, now), more })
+}
+
+/// Plans each template within its share of [`MAX_ROWS`].
+///
+/// The least overdue come first: they need little, and what they leave goes to those with a past to work off. Thus
+/// a template with a long past neither keeps the others waiting nor crawls.
+fn plan_all<'a>(
+    readable: &[(&'a TemplateRow, Definition)],
+    now: DateTime<Utc>,
+    horizon: DateTime<Utc>,
+    options: &MaterialiseOptions,
+) -> Vec<Entry<'a>> {
+    let mut rows_left = MAX_ROWS;
+    let planned = readable.iter().enumerate().rev().map(|(templates_before, (row, definition))| {
+        let share = (rows_left / (templates_before + 1)).clamp(1, options.occurrences);
+        let plan = plan(&definition.schedule, &row.context(), row.cursor_at, now, horizon, share);
+        rows_left = rows_left.saturating_sub(plan.occurrences.len());
+        Entry::new(row, definition, plan)
+    });
+    planned.collect()
+}
+
+/// A template that stays where it is and is looked at again at `next_at`.
+fn untouched(row: &TemplateRow, next_at: DateTime<Utc>) -> Cursor {
+    Cursor {
+        merchant: row.merchant_id,
+        template: row.id,
+        version: row.version,
+        cursor_at: row.cursor_at,
+        next_at: Some(next_at),
+    }
+}
+
+/// How far in the past the first of the due occurrences was.
+fn lag(rows: &[TemplateRow], now: DateTime<Utc>) -> Duration {
+    let first = rows.iter().filter_map(|row| row.next_at).min().unwrap_or(now);
+    (now - first).max(TimeDelta::zero()).to_std().unwrap_or_default()
+}
+
+fn refused((merchant, template, version): (Uuid, Uuid, i32), error: &StoreError) -> StoreError {
+    let why = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    StoreError::corrupt("templates", "job", format!("{merchant}/{template}"), format!("version {version} was refused: {why}"))
+}

@@ -1,0 +1,44 @@
+//! What the jobs of one template have in common, in the form of their columns.
+
+use crate::domain::JobSpec;
+use crate::domain::job_spec::DEFAULT_MAX_ATTEMPTS;
+use chrono::DateTime;
+
+/// The columns of `jobs_live` that every job of a template shares; JSON is written once, not per occurrence.
+#[derive(Clone, Debug)]
+pub(crate) struct JobColumns {
+    pub queue: String,
+    pub priority: i16,
+    pub max_attempts: i32,
+    pub timeout_ms: i32,
+    /// Microseconds from the planned time to the start deadline.
+    pub deadline_us: Option<i64>,
+    pub target: String,
+    pub payload: Option<String>,
+    pub backoff: Option<String>,
+    pub metadata: Option<String>,
+    pub external_id: Option<String>,
+}
+
+impl JobColumns {
+    /// The columns of `spec`.
+    pub fn of(spec: &JobSpec) -> Self {
+        Self {
+            queue: spec.queue.clone(),
+            priority: spec.priority,
+            max_attempts: spec.max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS),
+            timeout_ms: spec.timeout_ms(),
+            deadline_us: spec.start_deadline_at(DateTime::UNIX_EPOCH).map(|at| at.timestamp_micros()),
+            target: json(&spec.target),
+            payload: spec.payload.as_ref().map(|raw| raw.get().to_owned()),
+            backoff: spec.backoff.as_ref().map(json),
+            metadata: spec.metadata.as_ref().map(json),
+            external_id: spec.external_id.clone(),
+        }
+    }
+}
+
+/// A part of a job spec as JSON text.
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("job specs have string keys and finite numbers only")
+}

@@ -1,0 +1,19 @@
+//! Templates, their versions, and the ledger of their occurrences.
+//!
+//! Whoever changes a template holds its row's lock, as does whoever materialises it ([`super::materialise`]): the two
+//! never interleave. Every change makes a new version and keeps it in `template_versions`.
+
+mod change;
+mod create;
+pub(crate) mod job_columns;
+mod ledger;
+mod read;
+pub(crate) mod row;
+mod trigger;
+mod withdraw;
+
+pub use change::{TemplateChange, TemplateChanged};
+pub use create::{NewTemplate, TemplateCreated};
+pub use ledger::{LedgerEntry, LedgerQuery};
+pub use read::TemplateQuery;
+pub use trigger::Triggered;

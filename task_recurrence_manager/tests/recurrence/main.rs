@@ -1,0 +1,10 @@
+//! The recurrence manager against a real PostgreSQL and a real Redis, with a clock that the tests move.
+#![allow(clippy::unwrap_used)]
+
+mod ahead;
+mod catch_up;
+mod changes;
+mod cost;
+mod faults;
+mod service;
+mod world;

@@ -1,0 +1,107 @@
+//! A database, a Redis prefix, a merchant and a clock that stands still until it is moved.
+
+use chrono::{DateTime, Utc};
+use scheduler_core::clock::Clock;
+use scheduler_core::config::Settings;
+use scheduler_core::domain::{MerchantId, Template, TemplateId};
+use scheduler_core::health::Health;
+use scheduler_core::queue::HintSender;
+use scheduler_core::reconcile::{Progress, Reconcile};
+use scheduler_core::store::Store;
+use serde_json::Value;
+use std::time::Duration;
+use task_recurrence_manager::Materialiser;
+use test_support::templates::{self, LiveJob};
+use test_support::{TestDatabase, TestRedis, seed};
+
+/// Where the clock of every world starts: a Monday.
+pub const START: &str = "2026-05-04T10:00:00Z";
+
+pub struct World {
+    pub database: TestDatabase,
+    pub redis: TestRedis,
+    pub merchant: MerchantId,
+    pub clock: Clock,
+    pub settings: Settings,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let (database, redis) = (TestDatabase::new().await, TestRedis::new().await);
+        let merchant = seed::merchant(database.store(), "acme").await;
+        let clock = Clock::manual(time(START));
+        Self { database, redis, merchant, clock, settings: Settings::defaults() }
+    }
+
+    pub fn store(&self) -> &Store {
+        self.database.store()
+    }
+
+    pub async fn manager(&self) -> Materialiser {
+        self.manager_on(self.store().clone()).await
+    }
+
+    pub async fn manager_on(&self, store: Store) -> Materialiser {
+        let hints = HintSender::new(self.redis.redis().await);
+        Materialiser::new(store, self.clock.clone(), hints, &self.settings, Health::new("test"))
+    }
+
+    /// Creates a template now.
+    pub async fn template(&self, name: &str, schedule: Value) -> Template {
+        self.template_of(templates::body(name, schedule)).await
+    }
+
+    /// Creates a template now.
+    pub async fn template_of(&self, body: Value) -> Template {
+        templates::create(self.store(), self.merchant, self.clock.now(), body).await
+    }
+
+    /// The ledger as `(time of day, outcome)`.
+    pub async fn ledger(&self, id: TemplateId) -> Vec<(String, String)> {
+        let rows = templates::ledger(self.store(), self.merchant, id).await;
+        rows.into_iter().map(|(at, outcome, _)| (clock_time(at), outcome)).collect()
+    }
+
+    pub async fn live_jobs(&self, id: TemplateId) -> Vec<LiveJob> {
+        templates::live_jobs(self.store(), self.merchant, id).await
+    }
+
+    /// The times of day of the live jobs.
+    pub async fn live_times(&self, id: TemplateId) -> Vec<String> {
+        self.live_jobs(id).await.iter().map(|job| clock_time(job.scheduled_for)).collect()
+    }
+
+    pub async fn shown(&self, id: TemplateId) -> Template {
+        self.store().get_template(self.merchant, id).await.unwrap().unwrap()
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// One manager ticks until there is nothing left to do; returns how many ticks did something.
+    pub async fn settle(&self) -> usize {
+        drain(&mut self.manager().await).await
+    }
+}
+
+/// Ticks until there is nothing left to do; returns how often there was.
+pub async fn drain(manager: &mut Materialiser) -> usize {
+    let mut ticks = 0;
+    while manager.tick().await.unwrap() == Progress::More {
+        ticks += 1;
+    }
+    ticks
+}
+
+pub fn time(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+pub fn clock_time(at: DateTime<Utc>) -> String {
+    at.format("%H:%M:%S").to_string()
+}
+
+pub fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(at, outcome)| ((*at).to_owned(), (*outcome).to_owned())).collect()
+}

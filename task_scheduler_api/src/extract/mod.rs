@@ -1,0 +1,14 @@
+//! What handlers take out of a request; each refuses with a [`crate::problem::Problem`].
+
+pub mod auth;
+pub mod body;
+pub mod decode;
+pub mod path;
+pub mod query;
+pub mod trace;
+
+pub use auth::{Caller, JobsRead, JobsWrite, QueuesRead, QueuesWrite, TemplatesRead, TemplatesWrite};
+pub use body::{BodyLimit, JsonBody};
+pub use path::PathId;
+pub use query::Query;
+pub use trace::Traceparent;

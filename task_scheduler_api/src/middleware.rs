@@ -1,0 +1,117 @@
+//! Around every request: its id, its problem body, its metrics, its time limit, and a task of its own.
+
+use crate::problem::{MEDIA_TYPE, Problem};
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use metrics::{counter, gauge, histogram};
+use scheduler_core::telemetry::metrics as names;
+use std::time::{Duration, Instant};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Outermost: gives the request its id and the answer its final form, and counts both.
+pub async fn observe(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(request.headers());
+    let instance = request.uri().path().to_owned();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("request", request_id = %id, %method, route, merchant = tracing::field::Empty);
+
+    gauge!(names::HTTP_REQUESTS_IN_FLIGHT).increment(1.0);
+    let in_flight = InFlight;
+    let response = next.run(request).instrument(span.clone()).await;
+    drop(in_flight);
+
+    let mut response = finish(response, &instance, &id);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(X_REQUEST_ID.clone(), value);
+    }
+    let elapsed = started.elapsed();
+    record(&route, &method, response.status(), elapsed);
+    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), elapsed_us = elapsed.as_micros() as u64, "answered"));
+    response
+}
+
+/// Counts down even when the connection goes away in the middle.
+struct InFlight;
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        gauge!(names::HTTP_REQUESTS_IN_FLIGHT).decrement(1.0);
+    }
+}
+
+/// The caller's id when it is harmless, a new one otherwise.
+fn request_id(headers: &HeaderMap) -> String {
+    let sane = |id: &&str| {
+        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
+    };
+    let sent = headers.get(&X_REQUEST_ID).and_then(|value| value.to_str().ok()).filter(sane);
+    sent.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+}
+
+fn record(route: &str, method: &Method, status: StatusCode, elapsed: Duration) {
+    // Methods are free text in HTTP; labels are not.
+    let method = match method.as_str() {
+        known @ ("GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS") => known.to_owned(),
+        _ => "other".to_owned(),
+    };
+    let status = status.as_u16().to_string();
+    counter!(names::HTTP_REQUESTS_TOTAL, "route" => route.to_owned(), "method" => method.clone(), "status" => status).increment(1);
+    histogram!(names::HTTP_REQUEST_SECONDS, "route" => route.to_owned(), "method" => method).record(elapsed.as_secs_f64());
+}
+
+/// Writes the body of a problem; turns bare errors of the framework into problems first.
+fn finish(mut response: Response, instance: &str, request_id: &str) -> Response {
+    let problem = match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem,
+        None => match bare(&response) {
+            Some(problem) => problem,
+            None => return response,
+        },
+    };
+    let body = serde_json::to_vec(&problem.body(instance, request_id)).unwrap_or_default();
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// Answers that no handler of ours has made.
+fn bare(response: &Response) -> Option<Problem> {
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let allowed = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or("other methods");
+            let detail = format!("this path does not take the method; it takes {allowed}");
+            Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
+        }
+        _ => None,
+    }
+}
+
+/// The answer of every path that is not there.
+pub async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path; /docs lists what there is")
+}
+
+/// Runs the rest of the request as a task of its own, within the time limit.
+///
+/// A client that hangs up drops its connection's future; the task goes on, so no transaction is ever cut off in the
+/// middle and what was begun is finished or rolled back in order. A panic ends in the task as well.
+pub async fn detach(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let work = tokio::spawn(next.run(request).in_current_span());
+    match tokio::time::timeout(limit, work).await {
+        Ok(Ok(response)) => response,
+        // The panic hook has logged the message and the place.
+        Ok(Err(_panicked)) => Problem::internal().into_response(),
+        Err(_elapsed) => {
+            Problem::unavailable("timeout", "the request took too long; what it began is still carried through").into_response()
+        }
+    }
+}

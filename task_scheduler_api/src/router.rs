@@ -1,0 +1,56 @@
+//! The whole API on one screen: a new route is one line.
+
+use crate::extract::BodyLimit;
+use crate::openapi;
+use crate::routes::{dead_letters, jobs, queues};
+use crate::state::AppState;
+use crate::middleware;
+use axum::{Extension, Router};
+use scheduler_core::health::{self, Health};
+use scheduler_core::telemetry::PrometheusHandle;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Every documented route.
+fn api(batch_body_limit: usize) -> OpenApiRouter<AppState> {
+    let batch = OpenApiRouter::new().routes(routes!(jobs::create_batch::create_jobs)).layer(Extension(BodyLimit(batch_body_limit)));
+
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(jobs::create::create_job, jobs::list::list_jobs))
+        .merge(batch)
+        .routes(routes!(jobs::get::get_job))
+        .routes(routes!(jobs::executions::list_executions))
+        .routes(routes!(jobs::cancel::cancel_job))
+        .routes(routes!(jobs::retry::retry_job))
+        .routes(routes!(jobs::run_now::run_job_now))
+        .routes(routes!(dead_letters::list::list_dead_letters))
+        .routes(routes!(dead_letters::get::get_dead_letter, dead_letters::purge::purge_dead_letter))
+        .routes(routes!(dead_letters::redrive::redrive_dead_letter))
+        .routes(routes!(dead_letters::redrive_many::redrive_dead_letters))
+        .routes(routes!(dead_letters::purge_many::purge_dead_letters))
+        .routes(routes!(queues::list::list_queues))
+        .routes(routes!(queues::pause::pause_queue))
+        .routes(routes!(queues::resume::resume_queue))
+}
+
+/// The service: the routes, the documents, the probes, and what surrounds every request.
+pub fn router(app: AppState, health: Health, metrics: PrometheusHandle) -> Router {
+    let limits = &app.settings.api;
+    let (body_limit, request_timeout) = (BodyLimit(limits.body_limit_bytes), limits.request_timeout);
+    let (routes, document) = api(limits.batch_body_limit_bytes).split_for_parts();
+
+    Router::new()
+        .merge(routes.with_state(app))
+        .merge(openapi::pages(openapi::finish(document)))
+        .merge(health::router(health, Some(metrics)))
+        .fallback(middleware::not_found)
+        .layer(Extension(body_limit))
+        .layer(axum::middleware::from_fn_with_state(request_timeout, middleware::detach))
+        .layer(axum::middleware::from_fn(middleware::observe))
+}
+
+/// The OpenAPI document, as `/openapi.json` serves it.
+pub fn document() -> OpenApi {
+    openapi::finish(api(0).into_openapi())
+}

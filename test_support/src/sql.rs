@@ -1,0 +1,14 @@
+//! Statements of tests that no store function stands for: damage, faults, counters.
+
+use scheduler_core::store::Store;
+use sqlx::AssertSqlSafe;
+
+/// Runs statements, separated by semicolons.
+pub async fn execute(store: &Store, statements: &str) {
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(store.pool()).await.unwrap();
+}
+
+/// The one number that a query returns.
+pub async fn number(store: &Store, query: &str) -> i64 {
+    sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(store.pool()).await.unwrap()
+}
