@@ -144,6 +144,7 @@ CREATE TABLE jobs_finished_other PARTITION OF jobs_finished FOR VALUES IN (false
 CREATE INDEX jobs_finished_by_id       ON jobs_finished (merchant_id, id);
 CREATE INDEX jobs_finished_by_external ON jobs_finished (merchant_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX jobs_finished_by_template ON jobs_finished (merchant_id, template_id, id) WHERE template_id IS NOT NULL;
+CREATE INDEX jobs_finished_by_redriven ON jobs_finished (merchant_id, redriven_from) WHERE redriven_from IS NOT NULL;
 
 -- Attempts after which the job went on.
 CREATE TABLE executions (

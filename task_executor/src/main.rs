@@ -1,6 +1,5 @@
 //! The daemon `task_executor`.
 
-use scheduler_core::config::Settings;
 use scheduler_core::daemon::{self, Daemon};
 use std::process::ExitCode;
 
@@ -10,7 +9,5 @@ fn main() -> ExitCode {
         about: "Claims ready jobs, runs their targets and reports results.",
         admin_port: Some(9103),
     };
-    daemon::main(DAEMON, |context| {
-        task_executor::run(Settings::clone(&context.settings), context.health, context.shutdown)
-    })
+    daemon::main(DAEMON, task_executor::run)
 }

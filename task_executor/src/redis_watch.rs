@@ -20,9 +20,14 @@ pub(crate) struct RedisWatch {
 }
 
 impl RedisWatch {
-    /// Starts out believing that it does.
+    /// Starts out believing that it does not; the first answer comes in a moment.
     pub fn new(redis: Redis) -> Self {
-        Self { redis, up: Arc::new(watch::Sender::new(true)) }
+        Self { redis, up: Arc::new(watch::Sender::new(false)) }
+    }
+
+    /// The connection.
+    pub fn redis(&self) -> &Redis {
+        &self.redis
     }
 
     /// Whether it did when last asked.
@@ -57,7 +62,7 @@ impl RedisWatch {
                 metrics::counter!(names::REDIS_DISCONNECTS_TOTAL).increment(1);
                 tracing::warn!("Redis does not answer: claiming straight from PostgreSQL");
             }
-            (true, true) => tracing::info!("Redis answers again"),
+            (true, true) => tracing::info!("Redis answers"),
             (false, _) => {}
         }
     }

@@ -55,7 +55,11 @@ impl Session {
     /// Whether work may be started under it now. Asked right before each effect: a process that was stopped for a
     /// while must not act on a right that ended meanwhile.
     pub fn is_alive(&self) -> bool {
-        !self.lost.is_cancelled() && Instant::now() < self.deadline()
+        self.is_alive_at(Instant::now())
+    }
+
+    fn is_alive_at(&self, now: Instant) -> bool {
+        !self.lost.is_cancelled() && now < self.deadline()
     }
 }
 
@@ -93,21 +97,20 @@ mod tests {
         assert_eq!(short.deadline(sent), sent + SECOND * 3 / 4);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_session_ends_at_its_deadline_unless_renewed() {
+    #[test]
+    fn a_session_ends_at_its_deadline_unless_renewed() {
         let lease = Lease { renew: 2 * SECOND, lost_after: 8 * SECOND };
-        let session = Session::opened(SessionId::random(), &lease, Instant::now());
-        tokio::time::advance(6 * SECOND).await;
-        assert!(session.is_alive());
-        session.renewed(&lease, Instant::now() - SECOND);
-        tokio::time::advance(5 * SECOND).await;
-        assert!(session.is_alive());
-        tokio::time::advance(SECOND).await;
-        assert!(!session.is_alive());
+        let start = Instant::now();
+        let session = Session::opened(SessionId::random(), &lease, start);
+        assert!(session.is_alive_at(start + 6 * SECOND));
+        assert!(!session.is_alive_at(start + 7 * SECOND));
+        session.renewed(&lease, start + 5 * SECOND);
+        assert!(session.is_alive_at(start + 11 * SECOND));
+        assert!(!session.is_alive_at(start + 12 * SECOND));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_session_that_was_told_it_is_lost_is_not_alive() {
+    #[test]
+    fn a_session_that_was_told_it_is_lost_is_not_alive() {
         let lease = Lease { renew: SECOND, lost_after: 8 * SECOND };
         let session = Session::opened(SessionId::random(), &lease, Instant::now());
         session.lost.cancel();

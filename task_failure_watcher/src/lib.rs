@@ -1,1 +1,134 @@
-//! Lost work, retries, dead letters, alerts and retention.
+//! Watches over what goes wrong: lost executors, failed attempts, missed starts; sends alerts and keeps house.
+//!
+//! * *Reads*: `sessions` and `claims` (who vanished with what), `jobs_live` (failed ones, start deadlines),
+//!   `alert_outbox`, `merchants` (where alerts go).
+//! * *Writes*: `sessions` (lost), `claims` (taken back), `jobs_live`, `jobs_finished` and `executions` (its edges),
+//!   `alert_outbox`; makes and drops partitions; deletes expired idempotency keys; due and ending hints.
+//! * *Wakes on*: failed hints, otherwise every `watcher.sweep_seconds` (house: `watcher.housekeeping_seconds`).
+//! * *Edges it owns*: `running` → `retrying | cancelled | dead` (its session is lost), `failed` → `retrying | dead`,
+//!   `scheduled | retrying` → `expired`.
+//! * *If it dies*: what runs goes on; what fails stays `failed`, what is lost stays `running`, alerts wait. Another
+//!   instance, or the next start, goes on from the rows alone.
+//!
+//! Any number of instances may run: rows are taken with `SKIP LOCKED` and written by guarded statements. There is no
+//! leader.
+
+mod alert_request;
+mod alerts;
+mod announcer;
+mod contact;
+mod deadlines;
+mod halving;
+mod hints;
+mod housekeeping;
+mod pace;
+mod partitions;
+mod reaper;
+mod sessions;
+mod start;
+mod verdicts;
+
+pub use alert_request::{AlertRequest, sign};
+pub use alerts::{Alerts, AlertsConfig};
+pub use announcer::Announcer;
+pub use contact::Contact;
+pub use deadlines::Deadlines;
+pub use housekeeping::Housekeeping;
+pub use partitions::{Partitions, Retention};
+pub use reaper::{Reaper, ReaperConfig};
+pub use sessions::{Sessions, SessionsConfig};
+pub use start::Stores;
+pub use verdicts::{Verdicts, VerdictsConfig};
+
+use scheduler_core::config::Settings;
+use scheduler_core::health::Health;
+use scheduler_core::lifecycle::Shutdown;
+use scheduler_core::queue::{HintSender, Redis};
+use scheduler_core::reconcile::{Reconcile, Wake, run_loop};
+use std::time::Duration;
+
+/// Silence after which a loop counts as stuck, on top of a few of its periods.
+const MAX_SILENCE: Duration = Duration::from_secs(30);
+
+/// Runs the service until the soft shutdown. An unreachable PostgreSQL or Redis makes it unhealthy or slower and never
+/// ends it.
+///
+/// # Errors
+/// When the settings name a database or a Redis in a way that cannot be used, or no HTTP client can be made.
+pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
+    let stores = Stores::connect(&settings)?;
+    let redis = Redis::connect(settings.redis.url.expose(), &settings.redis.prefix).await?;
+    let wakes = Wakes::default();
+    let duties = Duties::new(&settings, &stores, &redis, &health, &wakes)?;
+    if start::database(&stores.sweeps, &health, &shutdown).await {
+        let listening = tokio::spawn(hints::listen(redis, wakes.verdicts.clone(), shutdown.clone()));
+        duties.run(&settings, wakes, &health, &shutdown).await;
+        listening.abort();
+    }
+    stores.close().await;
+    Ok(())
+}
+
+/// What lets one duty wake another.
+#[derive(Clone, Default)]
+struct Wakes {
+    verdicts: Wake,
+    reaper: Wake,
+    alerts: Wake,
+}
+
+/// Every duty: one file each, all of one shape.
+struct Duties {
+    sessions: Sessions,
+    reaper: Reaper,
+    verdicts: Verdicts,
+    deadlines: Deadlines,
+    alerts: Alerts,
+    partitions: Partitions,
+    housekeeping: Housekeeping,
+}
+
+impl Duties {
+    fn new(settings: &Settings, stores: &Stores, redis: &Redis, health: &Health, wakes: &Wakes) -> anyhow::Result<Self> {
+        let announcer = Announcer::new(HintSender::new(redis.clone()));
+        let sweeps = || stores.sweeps.clone();
+        Ok(Self {
+            sessions: Sessions::new(sweeps(), SessionsConfig::of(settings), health.clone(), wakes.reaper.clone()),
+            reaper: Reaper::new(stores, announcer.clone(), ReaperConfig::of(settings), wakes.alerts.clone()),
+            verdicts: Verdicts::new(stores, announcer.clone(), VerdictsConfig::of(settings), wakes.alerts.clone()),
+            deadlines: Deadlines::new(stores, announcer, settings.watcher.batch),
+            alerts: Alerts::new(sweeps(), AlertsConfig::of(settings), wakes.alerts.clone())?,
+            partitions: Partitions::new(sweeps(), Retention::of(settings)),
+            housekeeping: Housekeeping::new(sweeps(), settings.watcher.batch),
+        })
+    }
+
+    /// Runs them all until the soft shutdown, then says goodbye.
+    async fn run(self, settings: &Settings, wakes: Wakes, health: &Health, shutdown: &Shutdown) {
+        let (sweep, house) = (settings.watcher.sweep, settings.watcher.housekeeping);
+        let goodbye = self.sessions.goodbye();
+        tokio::join!(
+            spin(self.sessions, Wake::new(), sweep.min(settings.session.renew), health, shutdown),
+            spin(self.reaper, wakes.reaper, sweep, health, shutdown),
+            spin(self.verdicts, wakes.verdicts, sweep, health, shutdown),
+            spin(self.deadlines, Wake::new(), sweep, health, shutdown),
+            spin(self.alerts, wakes.alerts, sweep, health, shutdown),
+            spin(self.partitions, Wake::new(), house, health, shutdown),
+            spin(self.housekeeping, Wake::new(), house, health, shutdown),
+        );
+        goodbye.say().await;
+    }
+}
+
+/// Runs one duty as a task of its own, so that none waits for the computing of another.
+async fn spin<R>(duty: R, wake: Wake, period: Duration, health: &Health, shutdown: &Shutdown)
+where
+    R: Reconcile + 'static,
+{
+    let watched = health.register_loop(R::NAME, MAX_SILENCE + period * 4);
+    let task = tokio::spawn(run_loop(duty, wake, period, watched, shutdown.clone()));
+    if let Err(error) = task.await {
+        // Its silence makes the process unready; the others go on.
+        tracing::error!(r#loop = R::NAME, %error, "a duty has ended unexpectedly");
+    }
+}

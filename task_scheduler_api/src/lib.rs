@@ -11,6 +11,7 @@
 mod clock_sync;
 mod extract;
 mod hints;
+mod idempotency;
 mod ingest;
 mod key_cache;
 mod lanes;

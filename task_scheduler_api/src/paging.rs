@@ -19,7 +19,7 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
-/// The parameters of every list. Flattening is not possible in strict queries, so lists repeat the two fields and build
+/// The parameters of every list. Strict queries cannot flatten; a list with filters repeats the two fields and builds
 /// this from them.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -40,24 +40,62 @@ impl Paging {
         }
     }
 
-    /// The id that the page before ended with.
-    pub fn after(&self) -> Result<Option<Uuid>, Problem> {
-        self.cursor.as_deref().map(parse_cursor).transpose()
+    /// The key that the page before ended with.
+    pub fn after<K: CursorKey>(&self) -> Result<Option<K>, Problem> {
+        let read = |text: &str| {
+            let key = text.strip_prefix('1').and_then(|text| hex::decode(text).ok()).and_then(K::from_bytes);
+            key.ok_or_else(|| {
+                Problem::invalid_field("/cursor", "is no cursor of this list; give `next_cursor` of the page before unchanged")
+            })
+        };
+        self.cursor.as_deref().map(read).transpose()
     }
 }
 
-/// Opaque to callers: the last id in hex behind a version digit, so that another kind of cursor can follow.
-fn parse_cursor(text: &str) -> Result<Uuid, Problem> {
-    let id = text.strip_prefix('1').and_then(|hex| Uuid::try_parse(hex).ok());
-    id.ok_or_else(|| Problem::invalid_field("/cursor", "is no cursor of this list; give `next_cursor` of the page before unchanged"))
+/// What a list is ordered by. Cursors are opaque to callers: a version digit, then the key of the last row in hex.
+pub trait CursorKey: Sized {
+    /// The bytes that stand for the key.
+    fn to_bytes(&self) -> Vec<u8>;
+    /// The key again.
+    fn from_bytes(bytes: Vec<u8>) -> Option<Self>;
+}
+
+impl CursorKey for Uuid {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        Self::from_slice(&bytes).ok()
+    }
+}
+
+impl CursorKey for i32 {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        bytes.try_into().ok().map(Self::from_be_bytes)
+    }
+}
+
+impl CursorKey for String {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        Self::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+    }
 }
 
 impl<T> Page<T> {
     /// A page of at most `limit` of `rows`, which were asked for with one more to see whether there is a next page.
-    pub fn of(mut rows: Vec<T>, limit: usize, id: impl Fn(&T) -> Uuid) -> Self {
+    pub fn of<K: CursorKey>(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|last| format!("1{}", id(last).simple()));
+        let next_cursor = rows.last().filter(|_| more).map(|last| format!("1{}", hex::encode(key(last).to_bytes())));
         Self { data: rows, next_cursor }
     }
 }
@@ -72,7 +110,7 @@ mod tests {
         let ids: Vec<Uuid> = (1..=3).map(Uuid::from_u128).collect();
         let page = Page::of(ids.clone(), 2, |id| *id);
         let paging = Paging { limit: Some(2), cursor: page.next_cursor };
-        assert_eq!((page.data.len(), paging.after().unwrap()), (2, Some(ids[1])));
+        assert_eq!((page.data.len(), paging.after::<Uuid>().unwrap()), (2, Some(ids[1])));
         assert_eq!(Page::of(ids, 3, |id| *id).next_cursor, None);
     }
 
@@ -82,7 +120,7 @@ mod tests {
             assert!(Paging { limit: Some(limit), cursor: None }.limit().is_err());
         }
         for cursor in ["", "1", "zz", "2deadbeef", "1'; DROP TABLE"] {
-            assert!(Paging { limit: None, cursor: Some(cursor.to_owned()) }.after().is_err(), "{cursor}");
+            assert!(Paging { limit: None, cursor: Some(cursor.to_owned()) }.after::<Uuid>().is_err(), "{cursor}");
         }
     }
 }

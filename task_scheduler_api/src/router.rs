@@ -2,13 +2,12 @@
 
 use crate::extract::BodyLimit;
 use crate::openapi;
-use crate::routes::{dead_letters, jobs, queues};
+use crate::routes::{dead_letters, jobs, queues, templates};
 use crate::state::AppState;
 use crate::middleware;
 use axum::{Extension, Router};
 use scheduler_core::health::{self, Health};
 use scheduler_core::telemetry::PrometheusHandle;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -32,6 +31,18 @@ fn api(batch_body_limit: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(queues::list::list_queues))
         .routes(routes!(queues::pause::pause_queue))
         .routes(routes!(queues::resume::resume_queue))
+        .routes(routes!(templates::create::create_template, templates::list::list_templates))
+        .routes(routes!(templates::preview::preview_template))
+        .routes(routes!(
+            templates::get::get_template,
+            templates::replace::replace_template,
+            templates::patch::patch_template,
+            templates::delete::delete_template
+        ))
+        .routes(routes!(templates::pause::pause_template))
+        .routes(routes!(templates::resume::resume_template))
+        .routes(routes!(templates::trigger::trigger_template))
+        .routes(routes!(templates::occurrences::list_occurrences))
 }
 
 /// The service: the routes, the documents, the probes, and what surrounds every request.
@@ -51,6 +62,6 @@ pub fn router(app: AppState, health: Health, metrics: PrometheusHandle) -> Route
 }
 
 /// The OpenAPI document, as `/openapi.json` serves it.
-pub fn document() -> OpenApi {
+pub fn document() -> serde_json::Value {
     openapi::finish(api(0).into_openapi())
 }

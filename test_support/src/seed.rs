@@ -94,11 +94,12 @@ impl JobSeed {
         sqlx::query(
             "INSERT INTO jobs_live (merchant_id, id, state, run_at, scheduled_for, created_at, queue, lane, priority,
                                     attempt, crashes, max_attempts, timeout_ms, target, payload, backoff, template_id,
-                                    overlap_skip, start_deadline_at, retryable, failed_at)
+                                    overlap_skip, start_deadline_at, retryable, failed_at, run_if)
              VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4), clock_timestamp() + make_interval(secs => $4),
                      clock_timestamp(), $5, $6, $7, $8, $9, $10, 30000, $11, $12, $13, $14, $15,
                      clock_timestamp() + make_interval(secs => $16), $17,
-                     CASE WHEN $3 = 'failed' THEN clock_timestamp() END)",
+                     CASE WHEN $3 = 'failed' THEN clock_timestamp() END,
+                     CASE WHEN $3 = 'blocked' THEN 'all_succeeded' END)",
         )
         .bind(self.merchant.0)
         .bind(self.id.0)

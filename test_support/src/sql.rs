@@ -12,3 +12,10 @@ pub async fn execute(store: &Store, statements: &str) {
 pub async fn number(store: &Store, query: &str) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(store.pool()).await.unwrap()
 }
+
+/// The one text that a query returns; `None` for no row or NULL.
+pub async fn text(store: &Store, query: &str) -> Option<String> {
+    let row: Option<Option<String>> =
+        sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_optional(store.pool()).await.unwrap();
+    row.flatten()
+}

@@ -15,10 +15,10 @@ pub fn body(name: &str, schedule: Value) -> Value {
 /// Creates a template at the moment `now`.
 pub async fn create(store: &Store, merchant: MerchantId, now: DateTime<Utc>, body: Value) -> Template {
     let (spec, schedule) = parsed(body);
-    let new = NewTemplate { merchant, spec: &spec, schedule: &schedule, now };
+    let new = NewTemplate { merchant, spec: &spec, schedule: &schedule, now, key: None };
     match store.create_template(&new).await.unwrap() {
         TemplateCreated::Created(template) => *template,
-        TemplateCreated::NameTaken => panic!("the name is taken"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -170,6 +170,8 @@ settings! {
         batch: usize = "batch", "500", Kind::integer(1, 10_000);
         /// The most lost attempts taken back per second when many sessions expire at once.
         reap_per_second_max: u32 = "reap_per_second_max", "5000", Kind::integer(1, 1_000_000);
+        /// How many attempts a job may lose to executors that vanish. One more and it is dead.
+        max_crashes: u32 = "max_crashes", "10", Kind::integer(0, 1000);
         /// How often partitions, expired keys and old sessions are looked after.
         housekeeping: Duration = "housekeeping_seconds", "60", Kind::seconds(1.0, 86_400.0);
         /// How many days finished jobs and their executions are kept.

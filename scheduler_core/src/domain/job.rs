@@ -45,6 +45,10 @@ pub struct Job {
     /// What it does it with.
     #[schema(value_type = Option<serde_json::Value>)]
     pub payload: Option<Box<RawValue>>,
+    /// Lists leave out payloads above 16 KiB and say so here; the job by its id shows it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub payload_omitted: bool,
     /// Waits between attempts.
     pub backoff: Backoff,
     /// Seconds that one attempt may take.

@@ -1,9 +1,8 @@
 //! Connections to Redis, with a bound on every wait.
 
 use super::keys::Keys;
-use crate::telemetry::metrics as names;
 use fred::clients::{Client, SubscriberClient};
-use fred::interfaces::{ClientLike, EventInterface};
+use fred::interfaces::ClientLike;
 use fred::types::Builder;
 use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, UnresponsiveConfig};
 use std::time::Duration;
@@ -64,7 +63,6 @@ impl Redis {
         config.fail_fast = false;
         let client = builder(&config, command_timeout).build().map_err(QueueError::Url)?;
         start(&client).await;
-        count_disconnects(&client);
         Ok(Self { config, command_timeout, keys: Keys::new(prefix), client })
     }
 
@@ -136,14 +134,6 @@ fn builder(config: &Config, command_timeout: Duration) -> Builder {
         // 0: for ever.
         .set_policy(ReconnectPolicy::new_exponential(0, 50, 2_000, 2));
     builder
-}
-
-fn count_disconnects(client: &Client) {
-    metrics::counter!(names::REDIS_DISCONNECTS_TOTAL).increment(0);
-    client.on_reconnect(|_server| async {
-        metrics::counter!(names::REDIS_DISCONNECTS_TOTAL).increment(1);
-        Ok(())
-    });
 }
 
 /// Starts the connection task and waits a bounded moment for the first connection.

@@ -3,11 +3,21 @@
 //! A concrete store over the one database: no repository traits. Reads that find nothing return `Option` or an empty
 //! list; writes say how many rows they expect.
 
+pub mod alerts;
+pub mod api_keys;
+pub mod dead_letters;
 pub mod due;
 pub mod error;
+pub mod housekeeping;
+pub mod idempotency;
+pub mod job_create;
+pub mod job_read;
 pub mod lanes;
 pub mod materialise;
+pub mod merchants;
+pub mod partitions;
 pub mod pool;
+pub mod queues;
 pub mod schema;
 pub mod sessions;
 pub mod templates;

@@ -122,7 +122,7 @@ metrics! {
     // The watcher.
     /// Executor sessions declared lost.
     Counter Count SESSIONS_LOST_TOTAL = "sessions_lost_total" [];
-    /// Claims whose session is lost and that nobody has taken back yet.
+    /// Claims whose session has been lost for more than twice the time that it takes to be lost. Must be 0.
     Gauge Count LEASES_OVERDUE = "leases_overdue" [];
     /// Attempts taken back from lost sessions.
     Counter Count JOBS_REAPED_TOTAL = "jobs_reaped_total" [];
@@ -136,6 +136,8 @@ metrics! {
     Counter Count ALERTS_SENT_TOTAL = "alerts_sent_total" ["outcome"];
     /// Partitions created or dropped, by table and action.
     Counter Count PARTITIONS_CHANGED_TOTAL = "partitions_changed_total" ["table", "action"];
+    /// Rows in the partition that catches days without one of their own, up to 100000.
+    Gauge Count DEFAULT_PARTITION_ROWS = "default_partition_rows" ["table"];
 
     // Every daemon.
     /// Failed ticks of a loop.

@@ -2,7 +2,7 @@
 
 use crate::world::{World, pairs, time};
 use scheduler_core::domain::TemplateId;
-use scheduler_core::store::templates::{TemplateChange, TemplateChanged};
+use scheduler_core::store::templates::{TemplateChange, TemplateChanged, Trigger, Triggered};
 use serde_json::{Value, json};
 use test_support::{sql, templates};
 
@@ -135,16 +135,19 @@ async fn a_trigger_makes_a_job_beside_the_schedule() {
     let world = World::new().await;
     let id = three_ahead(&world).await;
     change(&world, id, TemplateChange::Pause).await;
-    let triggered = world.store().trigger_template(world.merchant, id, world.clock.now()).await.unwrap().unwrap();
+    let trigger = Trigger { merchant: world.merchant, template: id, now: world.clock.now(), traceparent: None, key: None };
+    let Triggered::Created { job, lane } = world.store().trigger_template(&trigger).await.unwrap() else {
+        panic!("not triggered");
+    };
     let live = world.live_jobs(id).await;
     assert_eq!(live.len(), 1);
-    assert_eq!((live[0].id, live[0].run_at, live[0].overlap_skip), (triggered.job.id.0, world.clock.now(), false));
-    assert_eq!((triggered.job.template_id, triggered.lane.as_str()), (Some(id), "default"));
+    assert_eq!((live[0].id, live[0].run_at, live[0].overlap_skip), (job.id.0, world.clock.now(), false));
+    assert_eq!((job.template_id, lane.as_str()), (Some(id), "default"));
     assert_eq!(world.ledger(id).await, vec![]);
     // It is due, so a change of the template leaves it alone.
     assert_eq!(change(&world, id, TemplateChange::Delete).await, 0);
     assert_eq!(world.live_jobs(id).await.len(), 1);
-    assert!(world.store().trigger_template(world.merchant, id, world.clock.now()).await.unwrap().is_none());
+    assert!(matches!(world.store().trigger_template(&trigger).await.unwrap(), Triggered::NotFound));
 }
 
 #[tokio::test]
@@ -155,9 +158,9 @@ async fn changes_are_guarded_by_version_and_name() {
     let (spec, schedule) = templates::parsed(templates::body("taken", every(60)));
     let replace = TemplateChange::Replace { spec: &spec, schedule: &schedule };
     let now = world.clock.now();
-    let stale = world.store().change_template(world.merchant, id, Some(7), replace, now).await.unwrap();
+    let stale = world.store().change_template(world.merchant, id, Some(&[7]), replace, now).await.unwrap();
     assert!(matches!(stale, TemplateChanged::VersionMismatch { current: 1 }));
-    let clash = world.store().change_template(world.merchant, id, Some(1), replace, now).await.unwrap();
+    let clash = world.store().change_template(world.merchant, id, Some(&[1]), replace, now).await.unwrap();
     assert!(matches!(clash, TemplateChanged::NameTaken));
     assert_eq!((world.shown(id).await.version, world.live_jobs(id).await.len()), (1, 3), "nothing of it was written");
 }

@@ -8,7 +8,7 @@ fn interval(every_seconds: u64, anchor: &str) -> Schedule {
 
 #[test]
 fn ticks_are_counted_from_the_anchor() {
-    // 2026-01-01T00:00:00Z is a multiple of 90 seconds after the epoch, minus nothing; the context starts there, too.
+    // 2026-01-01T00:00:00Z lies a whole number of 90 seconds after the epoch; the context starts there, too.
     let table = [
         (
             interval(90, "epoch"),

@@ -69,13 +69,13 @@ struct NewValues {
 }
 
 impl Store {
-    /// Changes a template. `if_version`: only when it still has this version. `now`: the present, by the database's
-    /// clock.
+    /// Changes a template. `if_versions`: only when it still has one of these versions. `now`: the present, by the
+    /// database's clock.
     pub async fn change_template(
         &self,
         merchant: MerchantId,
         id: TemplateId,
-        if_version: Option<i32>,
+        if_versions: Option<&[i32]>,
         change: TemplateChange<'_>,
         now: DateTime<Utc>,
     ) -> StoreResult<TemplateChanged> {
@@ -84,7 +84,7 @@ impl Store {
         let Some(row) = lock(&mut transaction, merchant, id).await? else {
             return Ok(TemplateChanged::NotFound);
         };
-        if if_version.is_some_and(|version| version != row.version) {
+        if if_versions.is_some_and(|versions| !versions.contains(&row.version)) {
             return Ok(TemplateChanged::VersionMismatch { current: row.version });
         }
         if change.is_done_already(&row) {

@@ -6,6 +6,7 @@
 mod change;
 mod create;
 pub(crate) mod job_columns;
+mod keyed;
 mod ledger;
 mod read;
 pub(crate) mod row;
@@ -14,6 +15,7 @@ mod withdraw;
 
 pub use change::{TemplateChange, TemplateChanged};
 pub use create::{NewTemplate, TemplateCreated};
+pub use keyed::Keyed;
 pub use ledger::{LedgerEntry, LedgerQuery};
 pub use read::TemplateQuery;
-pub use trigger::Triggered;
+pub use trigger::{Trigger, Triggered};

@@ -1,127 +1,121 @@
 //! Running a template's job now, outside its schedule.
 
 use super::job_columns::JobColumns;
+use super::keyed::{Keyed, answer, take};
 use super::row::{TemplateRow, template_columns};
-use crate::domain::{Job, JobId, JobSpec, JobState, MerchantId, TemplateId};
+use crate::domain::{Job, MerchantId, TemplateId};
+use crate::store::idempotency::KeyHolder;
+use crate::store::job_create::{NewJob, Placed};
 use crate::store::{Store, StoreResult};
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+
+/// A template to be triggered.
+pub struct Trigger<'a> {
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// Which.
+    pub template: TemplateId,
+    /// The present, by the database's clock.
+    pub now: DateTime<Utc>,
+    /// W3C trace context of the request.
+    pub traceparent: Option<String>,
+    /// The request's idempotency key and what to answer.
+    pub key: Option<Keyed<'a, Job>>,
+}
 
 /// What became of a trigger.
 #[derive(Clone, Debug)]
-pub struct Triggered {
-    /// The job, due now.
-    pub job: Box<Job>,
-    /// The lane of its queue.
-    pub lane: String,
+pub enum Triggered {
+    /// There is a job, due now.
+    Created {
+        /// The job.
+        job: Box<Job>,
+        /// The lane of its queue.
+        lane: String,
+    },
+    /// The idempotency key was used before.
+    KeyTaken(KeyHolder),
+    /// There is no such template. The idempotency key stays free.
+    NotFound,
 }
 
 impl Store {
-    /// Makes a job of the template that is due at `now`; `None` when there is no such template. A paused one can be
-    /// triggered. The job is no occurrence: the ledger does not know it, and it runs whatever else of the template runs.
-    pub async fn trigger_template(
-        &self,
-        merchant: MerchantId,
-        template: TemplateId,
-        now: DateTime<Utc>,
-    ) -> StoreResult<Option<Triggered>> {
-        let mut connection = self.pool().acquire().await?;
-        trigger(&mut connection, merchant, template, now).await
+    /// Makes a job of the template that is due at once. A paused one can be triggered. The job is no occurrence: the
+    /// ledger does not know it, and it runs whatever else of the template runs.
+    ///
+    /// # Errors
+    /// When the database does not do it, or the template cannot be read.
+    pub async fn trigger_template(&self, trigger: &Trigger<'_>) -> StoreResult<Triggered> {
+        let mut transaction = self.pool().begin().await?;
+        if let Some(holder) = take(&mut transaction, trigger.merchant, &trigger.key).await? {
+            return Ok(Triggered::KeyTaken(holder));
+        }
+        let Some(row) = read(&mut transaction, trigger).await? else {
+            return Ok(Triggered::NotFound);
+        };
+        let spec = row.definition()?.job;
+        let lane = lane_of(&mut transaction, trigger.merchant, &spec.queue).await?;
+        let traceparent = trigger.traceparent.clone();
+        let new = NewJob::from_spec(spec, trigger.merchant, lane, trigger.now, traceparent);
+        insert(&mut transaction, trigger.template, &new).await?;
+        let job = Job { template_id: Some(trigger.template), ..new.to_job(Placed::Scheduled) };
+        answer(&mut transaction, trigger.merchant, &trigger.key, &job).await?;
+        transaction.commit().await?;
+        Ok(Triggered::Created { job: Box::new(job), lane: new.lane })
     }
 }
 
-/// The work of [`Store::trigger_template`], inside whatever transaction the caller has.
-pub(super) async fn trigger(
-    connection: &mut PgConnection,
-    merchant: MerchantId,
-    template: TemplateId,
-    now: DateTime<Utc>,
-) -> StoreResult<Option<Triggered>> {
-    let now = now.trunc_subsecs(6);
-    let row: Option<TemplateRow> = sqlx::query_as(concat!(
+async fn read(connection: &mut PgConnection, trigger: &Trigger<'_>) -> StoreResult<Option<TemplateRow>> {
+    let row = sqlx::query_as(concat!(
         "SELECT ",
         template_columns!(),
         " FROM templates WHERE merchant_id = $1 AND id = $2 AND deleted_at IS NULL"
     ))
-    .bind(merchant.0)
-    .bind(template.0)
-    .fetch_optional(&mut *connection)
+    .bind(trigger.merchant.0)
+    .bind(trigger.template.0)
+    .fetch_optional(connection)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let spec = row.definition()?.job;
-    let columns = JobColumns::of(&spec);
-    let id = JobId::new_at(now);
-    let lane = insert(connection, &row, id, &columns, now).await?;
-    let job = Box::new(shown(&row, id, spec, &columns, now));
-    Ok(Some(Triggered { job, lane }))
+    Ok(row)
 }
 
-/// Writes the job; returns its lane.
-async fn insert(
-    connection: &mut PgConnection,
-    row: &TemplateRow,
-    id: JobId,
-    columns: &JobColumns,
-    now: DateTime<Utc>,
-) -> StoreResult<String> {
-    let lane = sqlx::query_scalar(
+async fn lane_of(connection: &mut PgConnection, merchant: MerchantId, queue: &str) -> StoreResult<String> {
+    let lane: Option<String> = sqlx::query_scalar("SELECT lane FROM queues WHERE merchant_id = $1 AND name = $2")
+        .bind(merchant.0)
+        .bind(queue)
+        .fetch_optional(connection)
+        .await?;
+    Ok(lane.unwrap_or_else(|| "default".to_owned()))
+}
+
+/// Like an occurrence's job, but free of the overlap policy.
+async fn insert(connection: &mut PgConnection, template: TemplateId, new: &NewJob) -> StoreResult<()> {
+    let columns = JobColumns::of(&new.spec);
+    sqlx::query(
         "INSERT INTO jobs_live (merchant_id, id, template_id, state, run_at, scheduled_for, created_at, start_deadline_at,
                                 priority, max_attempts, timeout_ms, queue, lane, target, payload, backoff, metadata,
-                                external_id)
-         VALUES ($1, $2, $3, 'scheduled', $4, $4, $4, $4 + $5 * interval '1 microsecond', $6, $7, $8, $9,
-                 coalesce((SELECT q.lane FROM queues q WHERE q.merchant_id = $1 AND q.name = $9), 'default'),
-                 $10, $11, $12, $13::jsonb, $14)
-         RETURNING lane",
+                                external_id, traceparent)
+         VALUES ($1, $2, $3, 'scheduled', $4, $4, $5, $4 + $6 * interval '1 microsecond', $7, $8, $9, $10, $11, $12, $13,
+                 $14, $15::jsonb, $16, $17)",
     )
-    .bind(row.merchant_id)
-    .bind(id.0)
-    .bind(row.id)
-    .bind(now)
+    .bind(new.merchant.0)
+    .bind(new.id.0)
+    .bind(template.0)
+    .bind(new.run_at)
+    .bind(new.created_at)
     .bind(columns.deadline_us)
     .bind(columns.priority)
     .bind(columns.max_attempts)
     .bind(columns.timeout_ms)
     .bind(&columns.queue)
+    .bind(&new.lane)
     .bind(&columns.target)
     .bind(&columns.payload)
     .bind(&columns.backoff)
     .bind(&columns.metadata)
     .bind(&columns.external_id)
-    .fetch_one(connection)
+    .bind(&new.traceparent)
+    .execute(connection)
     .await?;
-    Ok(lane)
-}
-
-/// The new job as the API shows it.
-fn shown(row: &TemplateRow, id: JobId, spec: JobSpec, columns: &JobColumns, now: DateTime<Utc>) -> Job {
-    Job {
-        id,
-        state: JobState::Scheduled,
-        reason: None,
-        attempt: 0,
-        max_attempts: columns.max_attempts,
-        crashes: 0,
-        run_at: now,
-        scheduled_for: now,
-        created_at: now,
-        started_at: None,
-        finished_at: None,
-        start_deadline_at: spec.start_deadline_at(now),
-        cancel_requested_at: None,
-        queue: spec.queue,
-        priority: spec.priority,
-        target: spec.target,
-        payload: spec.payload,
-        backoff: spec.backoff.unwrap_or_default(),
-        timeout_seconds: f64::from(columns.timeout_ms) / 1000.0,
-        template_id: Some(row.template()),
-        redriven_from: None,
-        run_if: None,
-        dedupe_key: None,
-        external_id: spec.external_id,
-        metadata: spec.metadata.map(serde_json::Value::Object),
-        traceparent: None,
-        last_error: None,
-        session_id: None,
-    }
+    Ok(())
 }

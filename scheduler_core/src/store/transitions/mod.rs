@@ -9,10 +9,15 @@
 //! * Whoever removes a claim writes the live row in the same statement.
 //! * Locks are taken in one order: sessions, claims, jobs, each by key.
 
+pub mod cancel;
 pub mod claim;
 pub(crate) mod claim_key;
 pub mod dependencies;
+pub mod expire;
 pub(crate) mod finish;
 pub mod hand_back;
 pub mod overlap;
+pub mod reap;
 pub mod results;
+pub mod run_now;
+pub mod verdict;

@@ -55,15 +55,24 @@ fn known_cause(kind: io::ErrorKind) -> Option<&'static str> {
     })
 }
 
+/// An error and its causes.
+fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let this = next?;
+        next = this.source();
+        Some(this)
+    })
+}
+
 /// The first error of this type in a chain of causes.
 fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+    chain(error).find_map(|error| error.downcast_ref())
 }
 
 /// The last cause, which names what happened.
 fn root(error: &reqwest::Error) -> String {
-    let first = error.source();
-    match std::iter::successors(first, |error| error.source()).last() {
+    match chain(error).skip(1).last() {
         Some(cause) => cause.to_string(),
         None if error.is_timeout() => "timed out".to_owned(),
         None => "the request could not be sent".to_owned(),

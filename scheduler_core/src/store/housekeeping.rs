@@ -1,0 +1,42 @@
+//! Rows whose time is over, deleted a page at a time.
+
+use super::{Store, StoreResult};
+use std::time::Duration;
+
+impl Store {
+    /// Deletes idempotency keys that have expired; at most `limit` of them. Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_expired_keys(&self, limit: usize) -> StoreResult<u64> {
+        let deleted = sqlx::query(
+            "DELETE FROM idempotency_keys k
+              USING (SELECT merchant_id, key FROM idempotency_keys
+                      WHERE expires_at < clock_timestamp()
+                      ORDER BY expires_at
+                      LIMIT $1
+                        FOR UPDATE SKIP LOCKED) AS old
+              WHERE k.merchant_id = old.merchant_id AND k.key = old.key AND k.expires_at < clock_timestamp()",
+        );
+        Ok(deleted.bind(i64::try_from(limit).unwrap_or(i64::MAX)).execute(self.pool()).await?.rows_affected())
+    }
+
+    /// Deletes sessions that were lost longer ago than `age` and hold no claims; at most `limit` of them. Returns how
+    /// many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_lost_sessions(&self, age: Duration, limit: usize) -> StoreResult<u64> {
+        let deleted = sqlx::query(
+            "DELETE FROM sessions WHERE id IN (
+                 SELECT s.id FROM sessions s
+                  WHERE s.lost_at < clock_timestamp() - make_interval(secs => $1)
+                    AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.session_id = s.id)
+                  LIMIT $2
+                    FOR UPDATE OF s SKIP LOCKED)",
+        )
+        .bind(age.as_secs_f64())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        Ok(deleted.execute(self.pool()).await?.rows_affected())
+    }
+}

@@ -1,0 +1,95 @@
+//! The definition of a template in a request, read and judged as a whole.
+
+use crate::extract::{JsonBody, decode};
+use crate::problem::Problem;
+use crate::state::AppState;
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use scheduler_core::domain::template::LATER_OVERLAP_POLICIES;
+use scheduler_core::domain::{FieldError, TemplateSpec};
+use scheduler_core::schedule::{Schedule, ScheduleError};
+use serde_json::Value;
+
+/// Policies that are specified but not built yet. Named so that the refusal can say so.
+const LATER_FIELDS: [&str; 15] = [
+    "max_concurrent",
+    "catchup_policy",
+    "catchup_window_seconds",
+    "catchup_max_runs",
+    "jitter_seconds",
+    "start_at",
+    "end_at",
+    "max_runs",
+    "action_after_completion",
+    "pause_after_failures",
+    "calendar",
+    "calendars",
+    "calendar_policy",
+    "exclude",
+    "freeze",
+];
+
+/// A definition that may be stored.
+pub struct Definition {
+    /// The definition.
+    pub spec: TemplateSpec,
+    /// Its schedule, parsed.
+    pub schedule: Schedule,
+    /// The body as sent; idempotency compares it.
+    pub bytes: Bytes,
+}
+
+impl FromRequest<AppState> for Definition {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, Problem> {
+        let body = JsonBody::<TemplateSpec>::from_request(request, app).await.map_err(say_later)?;
+        judged(body.value, body.bytes, app)
+    }
+}
+
+/// The definition that a merged document stands for.
+pub fn from_document(document: &Value, app: &AppState) -> Result<Definition, Problem> {
+    let bytes = Bytes::from(document.to_string());
+    let spec = decode::json(&bytes).map_err(say_later)?;
+    judged(spec, bytes, app)
+}
+
+fn judged(spec: TemplateSpec, bytes: Bytes, app: &AppState) -> Result<Definition, Problem> {
+    let mut errors = spec.validate();
+    let limit = app.settings.api.payload_limit_bytes;
+    if spec.job.payload.as_ref().is_some_and(|payload| payload.get().len() > limit) {
+        errors.push(FieldError::new("/job/payload", format!("is larger than {limit} bytes; store the data elsewhere and send a link")));
+    }
+    match parse_schedule(&spec.schedule) {
+        Ok(schedule) if errors.is_empty() => Ok(Definition { spec, schedule, bytes }),
+        Ok(_) => Err(Problem::invalid(errors)),
+        Err(wrong) => Err(Problem::invalid([errors, wrong].concat())),
+    }
+}
+
+/// Reads a schedule that stands at `/schedule` of a request.
+pub fn parse_schedule(value: &Value) -> Result<Schedule, Vec<FieldError>> {
+    let point = |error: ScheduleError| FieldError::new(error.pointer, error.detail).under("/schedule");
+    Schedule::parse(value).map_err(|errors| errors.into_iter().map(point).collect())
+}
+
+/// Says "not available yet" of policies that are specified but not built, where decoding only knows that it does not
+/// know them.
+fn say_later(problem: Problem) -> Problem {
+    if problem.errors.is_empty() {
+        return problem;
+    }
+    Problem::invalid(problem.errors.into_iter().map(say_one_later).collect())
+}
+
+fn say_one_later(error: FieldError) -> FieldError {
+    let name = error.detail.split('`').nth(1).unwrap_or_default().to_owned();
+    if error.pointer == "/overlap" && LATER_OVERLAP_POLICIES.contains(&name.as_str()) {
+        return FieldError::new(error.pointer, format!("`{name}` is not available yet; available: skip, allow_all"));
+    }
+    match error.pointer.strip_prefix('/') {
+        Some(field) if LATER_FIELDS.contains(&field) => FieldError::new(error.pointer.clone(), "not available yet; remove it"),
+        _ => error,
+    }
+}

@@ -1,0 +1,42 @@
+//! `PUT /v1/templates/{id}`
+
+use super::body::Definition;
+use super::etag::{IfMatch, Tagged};
+use super::shared::change;
+use crate::extract::{Caller, PathId, TemplatesWrite};
+use crate::problem::Problem;
+use crate::state::AppState;
+use axum::extract::State;
+use axum::http::StatusCode;
+use scheduler_core::domain::{Template, TemplateId, TemplateSpec};
+use scheduler_core::store::templates::TemplateChange;
+
+/// Replace a template
+///
+/// Its jobs that are not due yet are cancelled (reason `template_changed`) and planned anew by the new definition; a
+/// job that runs goes on.
+#[utoipa::path(
+    put, path = "/v1/templates/{id}", tag = "templates",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The template's id"),
+        ("If-Match" = Option<String>, Header, description = "Replace only the version with this `ETag`"),
+    ),
+    request_body = TemplateSpec,
+    responses(
+        (status = 200, description = "The new version.", body = Template),
+        (status = 409, description = "`name_taken`: another template has the name."),
+        (status = 412, description = "The template has another version than `If-Match` allows."),
+    )
+)]
+pub async fn replace_template(
+    caller: Caller<TemplatesWrite>,
+    State(app): State<AppState>,
+    PathId(id): PathId<TemplateId>,
+    if_match: IfMatch,
+    definition: Definition,
+) -> Result<Tagged, Problem> {
+    app.lanes.one(&app.store, caller.merchant, &definition.spec.job.queue).await?;
+    let replace = TemplateChange::Replace { spec: &definition.spec, schedule: &definition.schedule };
+    let template = change(&app, caller.merchant, id, &if_match, replace).await?;
+    Ok(Tagged(StatusCode::OK, template))
+}
