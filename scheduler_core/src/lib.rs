@@ -3,6 +3,7 @@
 //! Arrows go down only: services → `store` and `queue` (which never use each other) → `domain`
 //! and `schedule`, which are pure. This is the only crate that speaks SQL or Redis.
 
+pub mod attach;
 pub mod clock;
 pub mod config;
 pub mod daemon;

@@ -2,9 +2,10 @@
 //! from the database.
 
 use crate::executor::Shared;
+use crate::redis_watch::RedisWatch;
 use scheduler_core::health::LoopHealth;
 use scheduler_core::queue::hints::Topic;
-use scheduler_core::queue::{Hint, HintReceiver, Redis};
+use scheduler_core::queue::{Hint, HintReceiver};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const LEAST: Duration = Duration::from_millis(20);
 
 /// Looks for ever; is dropped with the executor.
-pub(crate) async fn run(shared: Arc<Shared>, redis: Redis, health: LoopHealth) {
+pub(crate) async fn run(shared: Arc<Shared>, redis: RedisWatch, health: LoopHealth) {
     let mut hints = None;
     loop {
         look(&shared).await;
@@ -28,13 +29,16 @@ pub(crate) async fn run(shared: Arc<Shared>, redis: Redis, health: LoopHealth) {
 }
 
 /// Waits for a hint about something that runs here.
-async fn hint(shared: &Shared, redis: &Redis, hints: &mut Option<HintReceiver>) {
+async fn hint(shared: &Shared, redis: &RedisWatch, hints: &mut Option<HintReceiver>) {
     let hints = match hints {
         Some(hints) => hints,
-        None => match HintReceiver::subscribe(redis, &[Topic::Cancel]).await {
-            Ok(subscribed) => hints.insert(subscribed),
-            Err(_) => return std::future::pending().await,
-        },
+        None => {
+            redis.up().await;
+            match HintReceiver::subscribe(redis.redis(), &[Topic::Cancel]).await {
+                Ok(subscribed) => hints.insert(subscribed),
+                Err(_) => return std::future::pending().await,
+            }
+        }
     };
     loop {
         match hints.next().await {

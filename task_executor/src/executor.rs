@@ -123,7 +123,7 @@ impl Executor {
             writing.spawn(Arc::clone(&flushers).run(reported.clone()));
         }
         let watched = health.register_loop("cancels", Duration::from_secs(60));
-        background.spawn(cancels::run(Arc::clone(&shared), redis, watched));
+        background.spawn(cancels::run(Arc::clone(&shared), redis_watch.clone(), watched));
 
         let intakes = start_intakes(&shared, &redis_watch, &health);
         let executor = Self { shared, intakes, flushers: writing, reported, keeper, keeper_stop };

@@ -6,7 +6,7 @@ use crate::lane::Meter;
 use crate::session::Session;
 use crate::targets::{Attempt, Targets};
 use futures::FutureExt;
-use scheduler_core::domain::{ExecutionResult, Outcome, Target};
+use scheduler_core::domain::{ExecutionResult, Outcome};
 use scheduler_core::store::transitions::claim::{ClaimKey, Granted, Work};
 use scheduler_core::store::transitions::results::AttemptReport;
 use scheduler_core::telemetry::metrics as names;
@@ -75,12 +75,7 @@ async fn until_due(received: Instant, due_in: Duration) {
 }
 
 /// Runs the target within its time limit; panics, time-outs and cancels are results too.
-async fn run_target(
-    targets: &Targets,
-    job: Granted,
-    timeout: Duration,
-    cancel: &CancellationToken,
-) -> ExecutionResult {
+async fn run_target(targets: &Targets, job: Granted, timeout: Duration, cancel: &CancellationToken) -> ExecutionResult {
     let Work { target, payload } = match job.work {
         Ok(work) => work,
         Err(corrupt) => return ExecutionResult::failure(corrupt.to_string(), false),
@@ -93,33 +88,39 @@ async fn run_target(
         payload,
     };
     let started = Instant::now();
-    let running = AssertUnwindSafe(targets.run(&target, &attempt)).catch_unwind();
-    let mut result = tokio::select! {
+    let mut result = bounded(targets.run(&target, &attempt), timeout, cancel).await;
+    result.error = result.error.map(storable);
+    metrics::histogram!(names::EXECUTION_SECONDS, "target" => target.kind()).record(started.elapsed().as_secs_f64());
+    result
+}
+
+/// The result of a target, or what kept it from having one.
+async fn bounded(
+    target: impl Future<Output = ExecutionResult>,
+    timeout: Duration,
+    cancel: &CancellationToken,
+) -> ExecutionResult {
+    tokio::select! {
         biased;
         () = cancel.cancelled() => cancelled(),
-        ended = tokio::time::timeout(timeout, running) => match ended {
+        ended = tokio::time::timeout(timeout, AssertUnwindSafe(target).catch_unwind()) => match ended {
             Ok(Ok(result)) => result,
             Ok(Err(_panic)) => ExecutionResult::failure("the target panicked inside the executor", true),
             Err(_elapsed) => timed_out(timeout),
         },
-    };
-    result.error = result.error.map(storable);
-    let kind = kind_of(&target);
-    metrics::histogram!(names::EXECUTION_SECONDS, "target" => kind).record(started.elapsed().as_secs_f64());
-    result
+    }
 }
 
 fn cancelled() -> ExecutionResult {
-    ExecutionResult { outcome: Outcome::Cancelled, ..ExecutionResult::failure("called off while it was running", false) }
+    ExecutionResult {
+        outcome: Outcome::Cancelled,
+        ..ExecutionResult::failure("called off while it was running", false)
+    }
 }
 
 fn timed_out(after: Duration) -> ExecutionResult {
     let sentence = format!("timed out after {} s", after.as_secs_f64());
     ExecutionResult { outcome: Outcome::TimedOut, ..ExecutionResult::failure(sentence, true) }
-}
-
-fn kind_of(target: &Target) -> &'static str {
-    target.kind()
 }
 
 /// An error as the database takes it: without U+0000, and not too long.
@@ -131,9 +132,44 @@ fn log(key: ClaimKey, attempt: i32, traceparent: Option<&str>, result: &Executio
     let ClaimKey { merchant, job, token } = key;
     let (outcome, seconds) = (result.outcome.as_str(), took.as_secs_f64());
     match &result.error {
-        None => tracing::debug!(%job, %merchant, execution = %token, attempt, traceparent, outcome, seconds, "attempt ended"),
+        None => {
+            tracing::debug!(%job, %merchant, execution = %token, attempt, traceparent, outcome, seconds, "attempt ended")
+        }
         Some(error) => {
             tracing::info!(%job, %merchant, execution = %token, attempt, traceparent, outcome, seconds, error, "attempt ended");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_that_may_be_retried() {
+        let panics = async { panic!("a bug") };
+        let result = bounded(panics, LONG, &CancellationToken::new()).await;
+        assert_eq!((result.outcome, result.retryable), (Outcome::Failed, true));
+        assert!(result.error.unwrap().contains("panicked"));
+    }
+
+    #[tokio::test]
+    async fn time_limit_and_cancel_end_a_target_that_does_not() {
+        let limit = Duration::from_millis(20);
+        let result = bounded(std::future::pending(), limit, &CancellationToken::new()).await;
+        assert_eq!((result.outcome, result.retryable), (Outcome::TimedOut, true));
+        assert_eq!(result.error.unwrap(), "timed out after 0.02 s");
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        assert_eq!(bounded(std::future::pending(), LONG, &cancel).await.outcome, Outcome::Cancelled);
+    }
+
+    #[test]
+    fn errors_are_made_storable() {
+        assert_eq!(storable("a\0b".to_owned()), "ab");
+        assert_eq!(storable("ä".repeat(5000)).chars().count(), LONGEST_ERROR);
     }
 }

@@ -251,7 +251,11 @@ mod tests {
         session.lost.cancelled().await;
         // The renewal that succeeded moved the deadline, the silent one did not; it was not waited for longer.
         let now = Instant::now();
-        assert!(now >= session.deadline() && now < session.deadline() + LEASE.lost_after, "{:?}", now - session.deadline());
+        assert!(
+            now >= session.deadline() && now < session.deadline() + LEASE.lost_after,
+            "{:?}",
+            now - session.deadline()
+        );
     }
 
     #[tokio::test]

@@ -28,8 +28,7 @@ impl Stores {
         let results = flushers.clamp(1, rest / 2);
         let claims = (loops + 1).clamp(1, rest - results);
         let open = |role, connections, statement_timeout: Duration| {
-            let mut options =
-                StoreOptions::new(settings.database.url.expose(), role, connections, "task_executor");
+            let mut options = StoreOptions::new(settings.database.url.expose(), role, connections, "task_executor");
             options.statement_timeout = statement_timeout;
             Store::connect_lazy(&options)
         };

@@ -19,3 +19,8 @@ pub async fn text(store: &Store, query: &str) -> Option<String> {
         sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_optional(store.pool()).await.unwrap();
     row.flatten()
 }
+
+/// Runs statements on one connection: in a transaction that the test holds open.
+pub async fn execute_on(connection: &mut sqlx::PgConnection, statements: &str) {
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(connection).await.unwrap();
+}

@@ -20,6 +20,8 @@ pub struct FairOrder {
     virtual_time: f64,
     /// The greatest tag given out.
     last: f64,
+    /// The greatest next tag of any merchant.
+    end: f64,
     /// Of each merchant that is ahead of the virtual time: the tag of its next job.
     next_tags: HashMap<MerchantId, f64>,
     prune_at: usize,
@@ -29,7 +31,7 @@ pub struct FairOrder {
 
 impl Default for FairOrder {
     fn default() -> Self {
-        Self { virtual_time: 0.0, last: 0.0, next_tags: HashMap::new(), prune_at: FIRST_PRUNE, fresh: true }
+        Self { virtual_time: 0.0, last: 0.0, end: 0.0, next_tags: HashMap::new(), prune_at: FIRST_PRUNE, fresh: true }
     }
 }
 
@@ -43,9 +45,14 @@ impl FairOrder {
             Some(head) if self.fresh && head.is_finite() && head.abs() < SANE => {
                 self.virtual_time = head;
                 self.last = head;
+                self.end = head;
             }
             Some(head) => self.virtual_time = self.virtual_time.max(head.min(self.last)),
-            None => self.virtual_time = self.last,
+            // A busy period is over: nobody is ahead of anybody.
+            None => {
+                self.virtual_time = self.end;
+                self.next_tags.clear();
+            }
         }
         self.fresh = false;
     }
@@ -65,7 +72,9 @@ impl FairOrder {
         let tag = self.next_tag(merchant);
         self.fresh = false;
         self.last = self.last.max(tag);
-        self.next_tags.insert(merchant, tag + 1.0 / f64::from(weight.max(1)));
+        let next = tag + 1.0 / f64::from(weight.max(1));
+        self.end = self.end.max(next);
+        self.next_tags.insert(merchant, next);
         if self.next_tags.len() >= self.prune_at {
             let virtual_time = self.virtual_time;
             self.next_tags.retain(|_, next| *next > virtual_time);
@@ -120,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_set_moves_the_virtual_time_to_the_last_tag() {
+    fn an_empty_set_makes_everybody_equal_again() {
         let mut order = FairOrder::default();
         for _ in 0..10 {
             order.assign(merchant(1), 1);
         }
         order.observe(None);
-        assert_eq!(order.assign(merchant(2), 1), 9.0);
+        assert_eq!(order.assign(merchant(2), 1), 10.0);
         assert_eq!(order.assign(merchant(1), 1), 10.0);
     }
 
@@ -162,9 +171,10 @@ mod tests {
     #[test]
     fn merchants_that_are_quiet_again_are_forgotten() {
         let mut order = FairOrder::default();
-        for n in 0..100_000 {
-            order.assign(merchant(n), 1);
-            order.observe(None);
+        for n in 0..100_000_u32 {
+            order.assign(merchant(n.into()), 1);
+            let backlogged = order.assign(merchant(0), 1);
+            order.observe(Some(backlogged));
         }
         assert!(order.next_tags.len() < 2 * FIRST_PRUNE, "{}", order.next_tags.len());
     }

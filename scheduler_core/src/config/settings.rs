@@ -174,9 +174,9 @@ settings! {
         max_crashes: u32 = "max_crashes", "10", Kind::integer(0, 1000);
         /// How often partitions, expired keys and old sessions are looked after.
         housekeeping: Duration = "housekeeping_seconds", "60", Kind::seconds(1.0, 86_400.0);
-        /// How many days finished jobs and their executions are kept.
+        /// How many days finished jobs and the ledger of occurrences are kept.
         retention_finished_days: u32 = "retention_finished_days", "30", Kind::integer(1, 3650);
-        /// How many days dead letters are kept.
+        /// How many days dead letters are kept. Executions are kept for the longer of the two.
         retention_dead_days: u32 = "retention_dead_days", "90", Kind::integer(1, 3650);
         /// How many days ahead partitions are created.
         partitions_ahead_days: u32 = "partitions_ahead_days", "7", Kind::integer(1, 60);

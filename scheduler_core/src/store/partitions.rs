@@ -60,7 +60,7 @@ impl DayTable {
     fn count_default(self) -> &'static str {
         macro_rules! count_default {
             ($table:literal) => {
-                concat!("SELECT count(*) FROM (SELECT 1 FROM ", $table, "_default LIMIT $1) AS some")
+                concat!("SELECT count(*) FROM (SELECT 1 FROM ", $table, "_default LIMIT $1) AS counted")
             };
         }
         match self {

@@ -59,11 +59,8 @@ impl Store {
         .persistent(false)
         .fetch_all(self.pool())
         .await?;
-        let claim = |(merchant, job, token)| ClaimKey {
-            merchant: MerchantId(merchant),
-            job: JobId(job),
-            token: Token(token),
-        };
+        let claim =
+            |(merchant, job, token)| ClaimKey { merchant: MerchantId(merchant), job: JobId(job), token: Token(token) };
         Ok(rows.into_iter().map(claim).collect())
     }
 }

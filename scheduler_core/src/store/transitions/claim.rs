@@ -184,11 +184,8 @@ const DUE_CANDIDATES: &str = "
      LIMIT $3";
 
 fn read_answer(row: &PgRow) -> StoreResult<Claimed> {
-    let key = ClaimKey {
-        merchant: MerchantId(row.try_get(0)?),
-        job: JobId(row.try_get(1)?),
-        token: Token(row.try_get(2)?),
-    };
+    let key =
+        ClaimKey { merchant: MerchantId(row.try_get(0)?), job: JobId(row.try_get(1)?), token: Token(row.try_get(2)?) };
     let due_in = || -> StoreResult<Duration> {
         Ok(Duration::from_micros(u64::try_from(row.try_get::<i64, _>(4)?).unwrap_or(0)))
     };

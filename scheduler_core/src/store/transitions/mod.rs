@@ -9,6 +9,7 @@
 //! * Whoever removes a claim writes the live row in the same statement.
 //! * Locks are taken in one order: sessions, claims, jobs, each by key.
 
+mod batch;
 pub mod cancel;
 pub mod claim;
 pub(crate) mod claim_key;

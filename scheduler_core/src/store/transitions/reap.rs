@@ -6,6 +6,7 @@
 //! decides from row data alone and is therefore safe at any time: a claim may go when its session is lost or was
 //! never there.
 
+use super::batch::fetch_batch;
 use super::claim::ClaimKey;
 use super::finish::{finish_into, finish_shared, finish_without_execution};
 use super::verdict::Retried;
@@ -236,14 +237,13 @@ impl Store {
     /// an unknown outcome all of it may have been.
     pub async fn reap(&self, claims: &[ClaimKey], options: &ReapOptions) -> StoreResult<Reaped> {
         let column = |part: fn(&ClaimKey) -> Uuid| claims.iter().map(part).collect::<Vec<_>>();
-        let rows = sqlx::query(REAP)
+        let statement = sqlx::query(REAP)
             .bind(column(|key| key.merchant.0))
             .bind(column(|key| key.job.0))
             .bind(column(|key| key.token.0))
             .bind(i32::try_from(options.max_crashes).unwrap_or(i32::MAX))
-            .bind(options.spread.as_secs_f64())
-            .fetch_all(self.pool())
-            .await?;
+            .bind(options.spread.as_secs_f64());
+        let rows = fetch_batch(self.pool(), statement).await?;
         let mut reaped = Reaped::default();
         for row in &rows {
             match row.try_get(0)? {

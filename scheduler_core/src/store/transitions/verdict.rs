@@ -4,6 +4,7 @@
 //! row's own lock is enough. Rows that somebody else has locked (another watcher with the same verdict, a cancel) are
 //! passed over instead of waited for; if nothing came of it the next sweep finds them again.
 
+use super::batch::fetch_batch;
 use super::finish::{finish_into, finish_shared, finish_without_execution};
 use crate::domain::{Backoff, JobId, MerchantId};
 use crate::store::alerts::alert_dead;
@@ -219,13 +220,8 @@ impl Store {
     pub async fn retry(&self, orders: &[RetryOrder]) -> StoreResult<Vec<Retried>> {
         let delays: Vec<f64> = orders.iter().map(|order| order.delay.as_secs_f64()).collect();
         let keys = Columns::of(orders.iter().map(|order| order.key));
-        let rows = sqlx::query(RETRY)
-            .bind(keys.merchants)
-            .bind(keys.jobs)
-            .bind(keys.attempts)
-            .bind(delays)
-            .fetch_all(self.pool())
-            .await?;
+        let statement = sqlx::query(RETRY).bind(keys.merchants).bind(keys.jobs).bind(keys.attempts).bind(delays);
+        let rows = fetch_batch(self.pool(), statement).await?;
         rows.iter().map(|row| Retried::read(row, 0)).collect()
     }
 
@@ -237,14 +233,9 @@ impl Store {
     pub async fn bury(&self, orders: &[BurialOrder]) -> StoreResult<Buried> {
         let reasons: Vec<&str> = orders.iter().map(|order| order.reason).collect();
         let keys = Columns::of(orders.iter().map(|order| order.key));
-        let rows = sqlx::query_as(BURY)
-            .bind(keys.merchants)
-            .bind(keys.jobs)
-            .bind(keys.attempts)
-            .bind(reasons)
-            .fetch_all(self.pool())
-            .await?;
-        Ok(buried(rows))
+        let statement = sqlx::query(BURY).bind(keys.merchants).bind(keys.jobs).bind(keys.attempts).bind(reasons);
+        let rows = fetch_batch(self.pool(), statement).await?;
+        buried(&rows)
     }
 
     /// `failed` → `cancelled`, for jobs that were called off while they ran: a cancel wins over a retry.
@@ -253,19 +244,19 @@ impl Store {
     /// When the database does not answer or refuses the data of some job.
     pub async fn call_off(&self, failures: &[FailureKey]) -> StoreResult<Buried> {
         let keys = Columns::of(failures.iter().copied());
-        let rows = sqlx::query_as(CALL_OFF)
-            .bind(keys.merchants)
-            .bind(keys.jobs)
-            .bind(keys.attempts)
-            .fetch_all(self.pool())
-            .await?;
-        Ok(buried(rows))
+        let statement = sqlx::query(CALL_OFF).bind(keys.merchants).bind(keys.jobs).bind(keys.attempts);
+        let rows = fetch_batch(self.pool(), statement).await?;
+        buried(&rows)
     }
 }
 
-fn buried(rows: Vec<(String, bool)>) -> Buried {
-    let has_dependents = rows.iter().any(|(_, has_dependents)| *has_dependents);
-    Buried { reasons: rows.into_iter().map(|(reason, _)| reason).collect(), has_dependents }
+fn buried(rows: &[PgRow]) -> StoreResult<Buried> {
+    let mut buried = Buried::default();
+    for row in rows {
+        buried.reasons.push(row.try_get(0)?);
+        buried.has_dependents |= row.try_get::<bool, _>(1)?;
+    }
+    Ok(buried)
 }
 
 fn read_failed(row: &PgRow) -> StoreResult<FailedJob> {

@@ -1,0 +1,10 @@
+//! The populator against a real PostgreSQL and a real Redis.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod dependencies;
+mod fairness;
+mod lanes;
+mod outages;
+mod overlaps;
+mod pushing;
+mod world;

@@ -1,0 +1,12 @@
+//! The executor and its part of the store against a real PostgreSQL and a real Redis.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod claim;
+mod drain;
+mod flow;
+mod hand_back;
+mod http;
+mod results;
+mod sessions;
+mod support;
+mod suspects;

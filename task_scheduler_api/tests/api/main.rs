@@ -1,0 +1,17 @@
+//! The API over a real loopback listener, on a real PostgreSQL and a real Redis.
+#![allow(clippy::unwrap_used)]
+
+mod actions;
+mod auth;
+mod batch;
+mod create;
+mod dead_letters;
+mod dependencies;
+mod documents;
+mod idempotency;
+mod malformed;
+mod queues;
+mod reading;
+mod resilience;
+mod templates;
+mod world;

@@ -1,0 +1,59 @@
+//! Queues.
+
+use crate::world::{World, next_hint};
+use scheduler_core::queue::Hint;
+use scheduler_core::queue::hints::Topic;
+use serde_json::json;
+use test_support::seed::JobSeed;
+
+#[tokio::test]
+async fn queues_show_their_depth() {
+    let world = World::new().await;
+    let later = world.create(json!({"delay_seconds": 60})).await;
+    world.create(json!({"depends_on": [later]})).await;
+    let running = world.create(json!({})).await;
+    world.executor().await.claim(running).await;
+    let due = || JobSeed { due_in_seconds: -100.0, ..JobSeed::due(world.merchant) };
+    due().insert(world.store()).await;
+    JobSeed { state: "retrying", attempt: 1, ..due() }.insert(world.store()).await;
+    JobSeed::failed(world.merchant, 1, true).insert(world.store()).await;
+    world.create(json!({"queue": "empty", "delay_seconds": 60})).await;
+    let queues = world.get("/v1/queues").await.expect(200);
+    let queue = &queues["data"][0];
+    assert_eq!((&queue["name"], &queue["lane"], &queue["paused_at"]), (&json!("default"), &json!("default"), &json!(null)));
+    assert_eq!(queue["depth"], json!({"due": 1, "later": 1, "running": 1, "retrying": 1, "blocked": 1, "failed": 1}));
+    let age = queue["oldest_due_age_seconds"].as_f64().unwrap();
+    assert!((100.0..160.0).contains(&age), "{age}");
+    assert_eq!((&queues["data"][1]["name"], &queues["data"][1]["oldest_due_age_seconds"]), (&json!("empty"), &json!(null)));
+
+    let first = world.get("/v1/queues?limit=1").await.expect(200);
+    let next = world.get(&format!("/v1/queues?cursor={}", first["next_cursor"].as_str().unwrap())).await.expect(200);
+    assert_eq!((next["data"].as_array().unwrap().len(), &next["data"][0]["name"]), (1, &json!("empty")));
+}
+
+#[tokio::test]
+async fn a_queue_is_paused_and_resumed() {
+    let world = World::new().await;
+    let id = world.create(json!({"queue": "mail/out", "priority": 7})).await;
+    let paused = world.act("/v1/queues/mail%2Fout/pause").await.expect(200);
+    assert!(paused["paused_at"].is_string());
+    assert_eq!(world.act("/v1/queues/mail%2Fout/pause").await.expect(200)["paused_at"], paused["paused_at"]);
+    let mut hints = world.listen(&[Topic::Due]).await;
+    assert_eq!(world.act("/v1/queues/mail%2Fout/resume").await.expect(200)["paused_at"], json!(null));
+    let Hint::Due(heard) = next_hint(&mut hints).await else { panic!("another hint") };
+    assert_eq!((heard[0].member.job, heard[0].priority), (id, 7));
+    world.act("/v1/queues/mail%2Fout/resume").await.expect(200);
+}
+
+#[tokio::test]
+async fn only_queues_that_were_used_exist() {
+    let world = World::new().await;
+    let (stranger, _) = world.stranger().await;
+    world.store().ensure_queues(stranger, &["theirs"]).await.unwrap();
+    for name in ["theirs", "none", "a%00b", "%20"] {
+        for action in ["pause", "resume"] {
+            world.act(&format!("/v1/queues/{name}/{action}")).await.problem(404, "not_found");
+        }
+    }
+    assert_eq!(world.get("/v1/queues").await.expect(200)["data"], json!([]));
+}
