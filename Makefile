@@ -1,6 +1,6 @@
 # Thin on purpose: each target is one script, and each script can be run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help dev dev-reset build test lint fmt
+.PHONY: help dev dev-reset build test lint fmt bench
 ARGS ?=
 
 help: ## list the targets
@@ -23,3 +23,6 @@ lint: ## check formatting, clippy, shell scripts and deployment files
 
 fmt: ## format the code
 	cargo fmt --all
+
+bench: ## measure a release build on durable private servers (RUNS=5)
+	@scripts/bench.sh $(RUNS)

@@ -13,13 +13,13 @@
 //! Being queued is no table write: what was pushed is remembered for a moment, and whatever Redis loses is found by the
 //! next sweep. Any number of populators may run; a lane is served by one of them.
 
-pub mod dependencies;
+mod dependencies;
 mod hints;
-pub mod lane;
+mod lane;
 mod lanes;
-pub mod overlaps;
+mod overlaps;
 mod upkeep;
-pub mod weights;
+mod weights;
 
 use dependencies::{Announcer, BlockedSweep, Endings};
 use lane::Tools;

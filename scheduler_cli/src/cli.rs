@@ -1,6 +1,8 @@
 //! The command line, on one screen.
 
-use crate::commands::{bench, cron, dead_letters, dev, doctor, health, jobs, keys, listen, merchants, migrate, queues, settings, templates};
+use crate::commands::{
+    bench, cron, dead_letters, dev, doctor, health, jobs, keys, listen, merchants, migrate, queues, settings, templates,
+};
 use crate::dev_env::DevEnv;
 use crate::output::Format;
 use clap::{Parser, Subcommand};

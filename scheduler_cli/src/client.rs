@@ -26,7 +26,10 @@ impl Client {
         let key = globals.api_key.clone().or_else(|| dev.get("SCHEDULER_API_KEY").map(str::to_owned));
         Ok(Self {
             http: reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build()?,
-            base: base.with_context(|| missing("the API's URL", "SCHEDULER_URL", "--url"))?.trim_end_matches('/').to_owned(),
+            base: base
+                .with_context(|| missing("the API's URL", "SCHEDULER_URL", "--url"))?
+                .trim_end_matches('/')
+                .to_owned(),
             key: key.with_context(|| missing("the API key", "SCHEDULER_API_KEY", "--api-key"))?,
         })
     }
@@ -64,7 +67,8 @@ impl Client {
         if status == StatusCode::NO_CONTENT {
             return Ok(Value::Null);
         }
-        let body: Value = serde_json::from_slice(&body).with_context(|| format!("{status} with something that is no JSON"))?;
+        let body: Value =
+            serde_json::from_slice(&body).with_context(|| format!("{status} with something that is no JSON"))?;
         if !status.is_success() {
             bail!(explain(status, &body));
         }

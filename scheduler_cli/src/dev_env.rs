@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let folder = std::env::temp_dir().join(format!("dev-env-{}", std::process::id()));
-        let file = DevEnv::write(&folder, &[("SCHEDULER_URL", "http://127.0.0.1:1"), ("SCHEDULER_API_KEY", "sk_a_b=")]).unwrap();
+        let file = DevEnv::write(&folder, &[("SCHEDULER_URL", "http://127.0.0.1:1"), ("SCHEDULER_API_KEY", "sk_a_b=")])
+            .unwrap();
         let env = DevEnv::read(&file).unwrap();
         assert_eq!(env.get("SCHEDULER_API_KEY"), Some("sk_a_b="));
         assert_eq!(env.get("OTHER"), None);

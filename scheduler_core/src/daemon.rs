@@ -67,10 +67,7 @@ where
     Run: FnOnce(Settings, Health, Shutdown) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
-    let command = Flags::command()
-        .name(daemon.name)
-        .about(daemon.about)
-        .version(VERSION);
+    let command = Flags::command().name(daemon.name).about(daemon.about).version(VERSION);
     let parsed = Flags::from_arg_matches(&command.get_matches());
     let flags = parsed.unwrap_or_else(|error| error.exit());
     let loaded = match flags.config.load() {
@@ -93,11 +90,7 @@ where
             ExitCode::SUCCESS
         }
         Err(error) => {
-            tracing::error!(
-                service = daemon.name,
-                error = format!("{error:#}"),
-                "failed"
-            );
+            tracing::error!(service = daemon.name, error = format!("{error:#}"), "failed");
             ExitCode::FAILURE
         }
     }
@@ -113,9 +106,7 @@ where
 {
     install_tls();
     let metrics = init_metrics();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         tracing::info!(service = daemon.name, version = VERSION, "starting");
         let shutdown = Shutdown::from_signals(grace(&settings))?;
@@ -141,26 +132,15 @@ fn grace(settings: &Settings) -> Duration {
 }
 
 /// Runs the service next to the admin port until one of them ends or time is up.
-async fn supervise<Run, Running>(
-    daemon: Daemon,
-    settings: Settings,
-    shutdown: Shutdown,
-    run: Run,
-) -> anyhow::Result<()>
+async fn supervise<Run, Running>(daemon: Daemon, settings: Settings, shutdown: Shutdown, run: Run) -> anyhow::Result<()>
 where
     Run: FnOnce(Settings, Health, Shutdown) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
     let health = Health::new(daemon.name);
     tokio::spawn(announce_drain(health.clone(), shutdown.clone()));
-    let auto = daemon
-        .admin_port
-        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let admin = serve(
-        settings.admin.listen.resolve(auto),
-        health.clone(),
-        shutdown.clone(),
-    );
+    let auto = daemon.admin_port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let admin = serve(settings.admin.listen.resolve(auto), health.clone(), shutdown.clone());
     let deadline = async {
         shutdown.hard().await;
         tokio::time::sleep(AFTER_HARD).await;
@@ -174,11 +154,7 @@ where
 
 /// Serves the admin port, if there is to be one. Ends only with an error: the service has the
 /// last word.
-async fn serve(
-    listen: Option<SocketAddr>,
-    health: Health,
-    shutdown: Shutdown,
-) -> anyhow::Result<()> {
+async fn serve(listen: Option<SocketAddr>, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
     if let Some(listen) = listen {
         let router = health::router(health, Some(init_metrics()));
         health::serve_admin(listen, router, shutdown).await?;
@@ -201,11 +177,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
-    const DAEMON: Daemon = Daemon {
-        name: "test",
-        about: "A test.",
-        admin_port: None,
-    };
+    const DAEMON: Daemon = Daemon { name: "test", about: "A test.", admin_port: None };
 
     fn settings(listen: ListenAt) -> Settings {
         let mut settings = Settings::defaults();
@@ -227,11 +199,7 @@ mod tests {
     #[tokio::test]
     async fn the_outcome_of_the_service_is_the_outcome() {
         let never = Shutdown::never;
-        assert!(
-            supervised(never(), |_, _, _| async { Ok(()) })
-                .await
-                .is_ok()
-        );
+        assert!(supervised(never(), |_, _, _| async { Ok(()) }).await.is_ok());
         let failed = supervised(never(), |_, _, _| async { anyhow::bail!("broken") }).await;
         assert_eq!(failed.unwrap_err().to_string(), "broken");
     }
@@ -270,11 +238,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_admin_port_is_open_while_the_service_runs() {
-        let free = TcpListener::bind("127.0.0.1:0")
-            .await
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let settings = settings(ListenAt::At(free));
         let run = |_, _, _| async move {
             let mut stream = loop {
@@ -283,17 +247,13 @@ mod tests {
                 }
                 tokio::task::yield_now().await;
             };
-            stream
-                .write_all(b"GET /health/live HTTP/1.0\r\n\r\n")
-                .await?;
+            stream.write_all(b"GET /health/live HTTP/1.0\r\n\r\n").await?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await?;
             assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
             Ok(())
         };
-        supervise(DAEMON, settings, Shutdown::never(), run)
-            .await
-            .unwrap();
+        supervise(DAEMON, settings, Shutdown::never(), run).await.unwrap();
     }
 
     #[test]

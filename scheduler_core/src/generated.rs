@@ -9,8 +9,5 @@ pub(crate) fn assert_current(document: &str, generated: &str) {
         std::fs::write(&path, generated).expect("the document can be written");
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == generated,
-        "{document} is out of date; run: UPDATE_DOCS=1 cargo test -p scheduler_core --lib"
-    );
+    assert!(written == generated, "{document} is out of date; run: UPDATE_DOCS=1 cargo test -p scheduler_core --lib");
 }

@@ -37,25 +37,14 @@ impl Shutdown {
     /// A new pair: who decides, and who listens.
     pub fn new() -> (ShutdownTrigger, Shutdown) {
         let (sender, receiver) = watch::channel(Phase::Running);
-        let trigger = ShutdownTrigger {
-            phase: Arc::new(sender),
-        };
-        (
-            trigger,
-            Shutdown {
-                phase: receiver,
-                _own: None,
-            },
-        )
+        let trigger = ShutdownTrigger { phase: Arc::new(sender) };
+        (trigger, Shutdown { phase: receiver, _own: None })
     }
 
     /// A shutdown that never comes, for tools that simply run to their end.
     pub fn never() -> Shutdown {
         let (sender, receiver) = watch::channel(Phase::Running);
-        Shutdown {
-            phase: receiver,
-            _own: Some(Arc::new(sender)),
-        }
+        Shutdown { phase: receiver, _own: Some(Arc::new(sender)) }
     }
 
     /// A shutdown driven by signals: the first SIGTERM or SIGINT is soft; a second one, or

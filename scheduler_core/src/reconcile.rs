@@ -35,11 +35,7 @@ pub enum Progress {
 impl Progress {
     /// [`Progress::More`] when a batch came out full, [`Progress::Idle`] otherwise.
     pub fn of_batch(done: usize, limit: usize) -> Self {
-        if done >= limit {
-            Progress::More
-        } else {
-            Progress::Idle
-        }
+        if done >= limit { Progress::More } else { Progress::Idle }
     }
 }
 
@@ -94,16 +90,11 @@ pub async fn run_loop<R: Reconcile>(
     shutdown: Shutdown,
 ) {
     let mut streak = ErrorStreak::new(R::NAME);
-    tracing::debug!(
-        r#loop = R::NAME,
-        period_seconds = period.as_secs_f64(),
-        "loop started"
-    );
+    tracing::debug!(r#loop = R::NAME, period_seconds = period.as_secs_f64(), "loop started");
     while !shutdown.is_soft() {
         let started = Instant::now();
         let outcome = reconciler.tick().await;
-        histogram!(names::RECONCILE_TICK_SECONDS, "loop" => R::NAME)
-            .record(started.elapsed().as_secs_f64());
+        histogram!(names::RECONCILE_TICK_SECONDS, "loop" => R::NAME).record(started.elapsed().as_secs_f64());
         match outcome {
             Ok(progress) => {
                 streak.end();
@@ -147,11 +138,7 @@ impl ErrorStreak {
     fn new(name: &'static str) -> Self {
         // Registers the counter at zero, so that rate() sees the first error too.
         counter!(names::RECONCILE_ERRORS_TOTAL, "loop" => name).increment(0);
-        Self {
-            name,
-            length: 0,
-            since: Instant::now(),
-        }
+        Self { name, length: 0, since: Instant::now() }
     }
 
     /// Notes an error; returns how long to pause.
@@ -159,17 +146,9 @@ impl ErrorStreak {
         counter!(names::RECONCILE_ERRORS_TOTAL, "loop" => self.name).increment(1);
         if self.length == 0 {
             self.since = Instant::now();
-            tracing::error!(
-                r#loop = self.name,
-                error = format!("{error:#}"),
-                "tick failed; retrying"
-            );
+            tracing::error!(r#loop = self.name, error = format!("{error:#}"), "tick failed; retrying");
         } else {
-            tracing::debug!(
-                r#loop = self.name,
-                error = format!("{error:#}"),
-                "tick failed again"
-            );
+            tracing::debug!(r#loop = self.name, error = format!("{error:#}"), "tick failed again");
         }
         self.length = self.length.saturating_add(1);
         jittered(pause_after(self.length))
@@ -242,20 +221,10 @@ mod tests {
         let ticks = Arc::new(Mutex::new(Vec::new()));
         let (trigger, shutdown) = Shutdown::new();
         let (wake, health) = (Wake::new(), Health::new("test"));
-        let scripted = Scripted {
-            answers: answers.into(),
-            ticks: ticks.clone(),
-            start: Instant::now(),
-        };
+        let scripted = Scripted { answers: answers.into(), ticks: ticks.clone(), start: Instant::now() };
         let watched = health.register_loop("scripted", Duration::from_millis(50));
         let task = tokio::spawn(run_loop(scripted, wake.clone(), period, watched, shutdown));
-        Running {
-            ticks,
-            wake,
-            trigger,
-            health,
-            task,
-        }
+        Running { ticks, wake, trigger, health, task }
     }
 
     /// Polls until the condition holds.
@@ -284,10 +253,7 @@ mod tests {
     async fn ticks_each_period_without_any_signal() {
         let period = Duration::from_millis(20);
         let ticks = run(period, vec![]).until_ticks(4).await;
-        assert!(
-            ticks.windows(2).all(|pair| pair[1] - pair[0] >= period),
-            "{ticks:?}"
-        );
+        assert!(ticks.windows(2).all(|pair| pair[1] - pair[0] >= period), "{ticks:?}");
     }
 
     #[tokio::test]

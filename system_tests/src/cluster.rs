@@ -83,8 +83,16 @@ impl Cluster {
     /// Starts one more process of a daemon.
     pub fn launch(&mut self, daemon: &'static str) {
         let program = target_folder().join(daemon);
-        assert!(program.exists(), "{} is not built; run `make test` or `cargo build --workspace --bins`", program.display());
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.logs.join(format!("{daemon}.log"))).unwrap();
+        assert!(
+            program.exists(),
+            "{} is not built; run `make test` or `cargo build --workspace --bins`",
+            program.display()
+        );
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.logs.join(format!("{daemon}.log")))
+            .unwrap();
         let mut command = Command::new(program);
         command.envs(self.environment.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         match daemon {
@@ -184,8 +192,7 @@ impl Cluster {
     /// Waits until nothing of the merchant is live any more.
     pub async fn wait_until_quiet(&self, limit: Duration) {
         eventually(limit, || async {
-            let live: i64 =
-                sqlx_count(self.database.store(), "SELECT count(*) FROM jobs_live").await;
+            let live: i64 = sqlx_count(self.database.store(), "SELECT count(*) FROM jobs_live").await;
             (live == 0).then_some(())
         })
         .await;

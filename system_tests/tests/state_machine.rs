@@ -96,9 +96,9 @@ impl World {
         let store = self.store();
         let pair = [(self.merchant, subject.job)];
         match event {
-            Event::Claim => {
-                drop(self.database.claims_store().claim(subject.session, &[subject.claim], Duration::ZERO).await.unwrap())
-            }
+            Event::Claim => drop(
+                self.database.claims_store().claim(subject.session, &[subject.claim], Duration::ZERO).await.unwrap(),
+            ),
             Event::Succeed => drop(store.succeed(&[&self.report(subject, Outcome::Succeeded)]).await.unwrap()),
             Event::Fail => drop(store.fail(&[&self.report(subject, Outcome::Failed)]).await.unwrap()),
             Event::Cancel => {
@@ -161,8 +161,12 @@ impl World {
     /// Gives the job a template with an earlier live job, and lets the populator judge.
     async fn overlap(&self, subject: &Subject) {
         let template = uuid::Uuid::now_v7();
-        JobSeed { template: Some(template), due_in_seconds: -60.0, ..JobSeed::due(self.merchant) }.insert(self.store()).await;
-        let own = sqlx::query("UPDATE jobs_live SET template_id = $3, overlap_skip = true WHERE merchant_id = $1 AND id = $2");
+        JobSeed { template: Some(template), due_in_seconds: -60.0, ..JobSeed::due(self.merchant) }
+            .insert(self.store())
+            .await;
+        let own = sqlx::query(
+            "UPDATE jobs_live SET template_id = $3, overlap_skip = true WHERE merchant_id = $1 AND id = $2",
+        );
         let own = own.bind(self.merchant.0).bind(subject.job.0).bind(template);
         own.execute(self.database.pool()).await.unwrap();
         self.store().skip_overlaps(&[(self.merchant, subject.job)]).await.unwrap();

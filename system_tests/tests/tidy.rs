@@ -50,7 +50,11 @@ fn assert_absent(files: &[(String, String)], words: &[&str], why: &str) {
 #[test]
 fn only_the_core_speaks_sql_or_redis() {
     for crate_ in SERVICES.iter().chain(&["scheduler_cli"]) {
-        assert_absent(&rust_files(&format!("{crate_}/src")), &["sqlx::", "fred::"], "SQL or Redis outside scheduler_core");
+        assert_absent(
+            &rust_files(&format!("{crate_}/src")),
+            &["sqlx::", "fred::"],
+            "SQL or Redis outside scheduler_core",
+        );
     }
 }
 
@@ -84,7 +88,8 @@ fn every_edge_has_its_function() {
     for edge in TRANSITIONS {
         let (file, function) = edge.function.split_once("::").unwrap();
         let path = format!("scheduler_core/src/store/transitions/{file}.rs");
-        let text = std::fs::read_to_string(root().join(&path)).unwrap_or_else(|_| panic!("{edge:?} names {path}, which is missing"));
+        let text = std::fs::read_to_string(root().join(&path))
+            .unwrap_or_else(|_| panic!("{edge:?} names {path}, which is missing"));
         assert!(text.contains(&format!("fn {function}(")), "{path} has no fn {function}, which {edge:?} names");
     }
 }
@@ -111,7 +116,8 @@ fn files_are_one_idea() {
 
 #[test]
 fn nothing_is_left_for_later_in_the_code() {
-    let marks = [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("FIX", "ME"), concat!("TO", "DO"), "#[ignore"];
+    let marks =
+        [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("FIX", "ME"), concat!("TO", "DO"), "#[ignore"];
     let files: Vec<_> = rust_files("").into_iter().filter(|(path, _)| !path.ends_with("tidy.rs")).collect();
     assert_absent(&files, &marks, "unfinished");
 }

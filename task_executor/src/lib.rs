@@ -9,8 +9,8 @@
 //! * **If it dies**: its session is missed after `session.lost_seconds`, a watcher takes its claims back and the jobs
 //!   run again elsewhere; results that it had not written are refused as stale.
 //!
-//! The way of a job: [`intake`] takes ids from a [`source`], [`claiming`] turns them into grants, [`dispatch`] starts a
-//! [`runner`] for each, whose report the [`reporter`] writes. [`session`] fences all of it.
+//! The way of a job: `intake` takes ids from a `source`, `claiming` turns them into grants, `dispatch` starts a
+//! `runner` for each, whose report the `reporter` writes. `session` fences all of it.
 
 mod appetite;
 mod cancels;

@@ -89,7 +89,13 @@ struct Duties {
 }
 
 impl Duties {
-    fn new(settings: &Settings, stores: &Stores, redis: &Redis, health: &Health, wakes: &Wakes) -> anyhow::Result<Self> {
+    fn new(
+        settings: &Settings,
+        stores: &Stores,
+        redis: &Redis,
+        health: &Health,
+        wakes: &Wakes,
+    ) -> anyhow::Result<Self> {
         let announcer = Announcer::new(HintSender::new(redis.clone()));
         let sweeps = || stores.sweeps.clone();
         Ok(Self {

@@ -63,17 +63,30 @@ impl Partitions {
     }
 
     async fn make(&mut self) -> StoreResult<()> {
-        let outcome = self.store.ensure_partitions(self.retention.ahead_days).await?;
-        for table in outcome.made {
-            count_change(table, "created");
-        }
-        for (day, error) in &outcome.failed {
-            if !self.complained {
-                tracing::error!(%day, error = ?error, "partitions of a day cannot be made; its rows go to the default ones");
+        for attempt in 1..=TRIES {
+            let outcome = self.store.ensure_partitions(self.retention.ahead_days).await?;
+            for table in outcome.made {
+                count_change(table, "created");
+            }
+            self.complain(&outcome.failed);
+            let Some(day) = outcome.busy.first() else {
+                break;
+            };
+            if attempt == TRIES {
+                tracing::warn!(%day, "partitions of a day are not made because the tables are too busy; trying again next round");
+            } else {
+                tokio::time::sleep(BETWEEN_TRIES).await;
             }
         }
-        self.complained = !outcome.failed.is_empty();
         Ok(())
+    }
+
+    /// Once per streak: the same day fails again each round until it has passed.
+    fn complain(&mut self, failed: &[(chrono::NaiveDate, StoreError)]) {
+        for (day, error) in failed.iter().filter(|_| !self.complained) {
+            tracing::error!(%day, ?error, "partitions of a day cannot be made; its rows go to the default ones");
+        }
+        self.complained = !failed.is_empty();
     }
 
     async fn drop_old(&self, table: DayTable) -> StoreResult<()> {

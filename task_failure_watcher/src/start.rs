@@ -35,10 +35,7 @@ impl Stores {
             options.statement_timeout = settings.database.statement_timeout;
             Store::connect_lazy(&options)
         };
-        Ok(Self {
-            sweeps: pool(StoreRole::Durable, (most - edges).max(1))?,
-            edges: pool(StoreRole::Results, edges)?,
-        })
+        Ok(Self { sweeps: pool(StoreRole::Durable, (most - edges).max(1))?, edges: pool(StoreRole::Results, edges)? })
     }
 
     /// Closes the connections.

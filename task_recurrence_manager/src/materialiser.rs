@@ -8,9 +8,9 @@ use scheduler_core::config::Settings;
 use scheduler_core::health::Health;
 use scheduler_core::queue::{DueHint, HintSender, Member};
 use scheduler_core::reconcile::{Progress, Reconcile};
-use scheduler_core::store::StoreError;
 use scheduler_core::store::Store;
-use scheduler_core::store::materialise::{Materialised, MaterialiseOptions, MaterialisedJob};
+use scheduler_core::store::StoreError;
+use scheduler_core::store::materialise::{MaterialiseOptions, Materialised, MaterialisedJob};
 use scheduler_core::telemetry::metrics as names;
 
 /// Jobs due within this time are announced to the populators. Later ones are found by the sweeps that come before

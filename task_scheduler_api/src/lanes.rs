@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use scheduler_core::domain::MerchantId;
 use scheduler_core::store::{Store, StoreResult};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 /// How long an entry is trusted; a queue that moves to another lane is noticed within this time.
@@ -19,15 +19,20 @@ pub struct Lanes {
 
 impl Lanes {
     /// The lane of each of these queues, making the queues that are new.
-    pub async fn of(&self, store: &Store, merchant: MerchantId, queues: &[&str]) -> StoreResult<HashMap<String, String>> {
+    pub async fn of(
+        &self,
+        store: &Store,
+        merchant: MerchantId,
+        queues: BTreeSet<&str>,
+    ) -> StoreResult<HashMap<String, String>> {
         let mut lanes = HashMap::with_capacity(1);
         let mut missing: Vec<&str> = Vec::new();
         {
             let known = self.known.lock();
             for queue in queues {
-                let entry = known.get(&(merchant, (*queue).to_owned()));
+                let entry = known.get(&(merchant, queue.to_owned()));
                 match entry.filter(|(asked, _)| asked.elapsed() < TRUSTED_FOR) {
-                    Some((_, lane)) => drop(lanes.insert((*queue).to_owned(), lane.clone())),
+                    Some((_, lane)) => drop(lanes.insert(queue.to_owned(), lane.clone())),
                     None => missing.push(queue),
                 }
             }
@@ -35,8 +40,6 @@ impl Lanes {
         if missing.is_empty() {
             return Ok(lanes);
         }
-        missing.sort_unstable();
-        missing.dedup();
         let asked = Instant::now();
         let found = store.ensure_queues(merchant, &missing).await?;
         let mut known = self.known.lock();
@@ -52,7 +55,7 @@ impl Lanes {
 
     /// The lane of one queue.
     pub async fn one(&self, store: &Store, merchant: MerchantId, queue: &str) -> StoreResult<String> {
-        let mut lanes = self.of(store, merchant, &[queue]).await?;
+        let mut lanes = self.of(store, merchant, BTreeSet::from([queue])).await?;
         // `ensure_queues` answers every name that it is asked for.
         Ok(lanes.remove(queue).unwrap_or_else(|| "default".to_owned()))
     }

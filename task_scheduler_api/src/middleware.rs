@@ -34,7 +34,9 @@ pub async fn observe(request: Request, next: Next) -> Response {
     }
     let elapsed = started.elapsed();
     record(&route, &method, response.status(), elapsed);
-    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), elapsed_us = elapsed.as_micros() as u64, "answered"));
+    span.in_scope(|| {
+        tracing::debug!(status = response.status().as_u16(), elapsed_us = elapsed.as_micros() as u64, "answered")
+    });
     response
 }
 
@@ -63,8 +65,10 @@ fn record(route: &str, method: &Method, status: StatusCode, elapsed: Duration) {
         _ => "other".to_owned(),
     };
     let status = status.as_u16().to_string();
-    counter!(names::HTTP_REQUESTS_TOTAL, "route" => route.to_owned(), "method" => method.clone(), "status" => status).increment(1);
-    histogram!(names::HTTP_REQUEST_SECONDS, "route" => route.to_owned(), "method" => method).record(elapsed.as_secs_f64());
+    counter!(names::HTTP_REQUESTS_TOTAL, "route" => route.to_owned(), "method" => method.clone(), "status" => status)
+        .increment(1);
+    histogram!(names::HTTP_REQUEST_SECONDS, "route" => route.to_owned(), "method" => method)
+        .record(elapsed.as_secs_f64());
 }
 
 /// Writes the body of a problem; turns bare errors of the framework into problems first.
@@ -87,7 +91,8 @@ fn finish(mut response: Response, instance: &str, request_id: &str) -> Response 
 fn bare(response: &Response) -> Option<Problem> {
     match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => {
-            let allowed = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or("other methods");
+            let allowed =
+                response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or("other methods");
             let detail = format!("this path does not take the method; it takes {allowed}");
             Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
         }
@@ -111,7 +116,59 @@ pub async fn detach(State(limit): State<Duration>, request: Request, next: Next)
         // The panic hook has logged the message and the place.
         Ok(Err(_panicked)) => Problem::internal().into_response(),
         Err(_elapsed) => {
-            Problem::unavailable("timeout", "the request took too long; what it began is still carried through").into_response()
+            Problem::unavailable("timeout", "the request took too long; what it began is still carried through")
+                .into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use axum::Router;
+    use axum::body::to_bytes;
+    use axum::routing::get;
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    async fn slow() {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+
+    async fn panics() {
+        panic!("a secret detail");
+    }
+
+    /// Status and body of a GET through both layers.
+    async fn ask(method: &str, path: &str) -> (StatusCode, Value) {
+        let app = Router::new()
+            .route("/slow", get(slow))
+            .route("/panics", get(panics))
+            .fallback(not_found)
+            .layer(axum::middleware::from_fn_with_state(Duration::from_millis(20), detach))
+            .layer(axum::middleware::from_fn(observe));
+        let request = Request::builder().method(method).uri(path).header("x-request-id", "r-1").body(Body::empty());
+        let response = app.oneshot(request.unwrap()).await.unwrap();
+        let status = response.status();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], MEDIA_TYPE);
+        assert_eq!(response.headers()[&X_REQUEST_ID], "r-1");
+        (status, serde_json::from_slice(&to_bytes(response.into_body(), 10_000).await.unwrap()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn whatever_goes_wrong_is_a_problem() {
+        let cases = [
+            ("GET", "/panics", 500, "internal_error"),
+            ("GET", "/slow", 503, "timeout"),
+            ("GET", "/nowhere", 404, "not_found"),
+            ("POST", "/slow", 405, "method_not_allowed"),
+        ];
+        for (method, path, status, code) in cases {
+            let (answered, body) = ask(method, path).await;
+            assert_eq!((answered.as_u16(), body["code"].as_str()), (status, Some(code)), "{body}");
+            assert_eq!((body["instance"].as_str(), body["request_id"].as_str()), (Some(path), Some("r-1")));
+            assert!(!body.to_string().contains("secret"), "{body}");
         }
     }
 }

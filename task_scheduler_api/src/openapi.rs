@@ -79,6 +79,7 @@ fn entries(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
 
 /// The routes of the document and of the page that shows it. The page's parts are built into the program.
 pub fn pages(document: Value) -> Router {
-    let config = Config::from("/openapi.json").validator_url("none").try_it_out_enabled(true).persist_authorization(false);
+    let config =
+        Config::from("/openapi.json").validator_url("none").try_it_out_enabled(true).persist_authorization(false);
     SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", document).config(config).into()
 }

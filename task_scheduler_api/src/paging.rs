@@ -45,7 +45,10 @@ impl Paging {
         let read = |text: &str| {
             let key = text.strip_prefix('1').and_then(|text| hex::decode(text).ok()).and_then(K::from_bytes);
             key.ok_or_else(|| {
-                Problem::invalid_field("/cursor", "is no cursor of this list; give `next_cursor` of the page before unchanged")
+                Problem::invalid_field(
+                    "/cursor",
+                    "is no cursor of this list; give `next_cursor` of the page before unchanged",
+                )
             })
         };
         self.cursor.as_deref().map(read).transpose()

@@ -164,7 +164,11 @@ impl From<StoreError> for Problem {
             }
             ErrorClass::Data => {
                 tracing::info!(error = format!("{error:#}"), "the database refused a value");
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "a value in the request cannot be stored")
+                Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "validation_failed",
+                    "a value in the request cannot be stored",
+                )
             }
             ErrorClass::Conflict | ErrorClass::Fatal => {
                 tracing::error!(error = format!("{error:#}"), "a request failed");

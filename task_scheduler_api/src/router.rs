@@ -1,10 +1,10 @@
 //! The whole API on one screen: a new route is one line.
 
 use crate::extract::BodyLimit;
+use crate::middleware;
 use crate::openapi;
 use crate::routes::{dead_letters, jobs, queues, templates};
 use crate::state::AppState;
-use crate::middleware;
 use axum::{Extension, Router};
 use scheduler_core::health::{self, Health};
 use scheduler_core::telemetry::PrometheusHandle;
@@ -13,7 +13,9 @@ use utoipa_axum::routes;
 
 /// Every documented route.
 fn api(batch_body_limit: usize) -> OpenApiRouter<AppState> {
-    let batch = OpenApiRouter::new().routes(routes!(jobs::create_batch::create_jobs)).layer(Extension(BodyLimit(batch_body_limit)));
+    let batch = OpenApiRouter::new()
+        .routes(routes!(jobs::create_batch::create_jobs))
+        .layer(Extension(BodyLimit(batch_body_limit)));
 
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(jobs::create::create_job, jobs::list::list_jobs))

@@ -34,7 +34,8 @@ const MAX_SILENCE: Duration = Duration::from_secs(60);
 /// When the address cannot be listened on, or a URL of the settings cannot be read.
 pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
     let address = settings.api.listen;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (api.listen)"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (api.listen)"))?;
     serve(listener, settings, health, shutdown).await
 }
 
@@ -42,7 +43,13 @@ pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyh
 ///
 /// # Errors
 /// When a URL of the settings cannot be read.
-pub async fn serve(listener: TcpListener, settings: Settings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    settings: Settings,
+    health: Health,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    health.unhealthy("postgresql", "not reached yet");
     let settings = Arc::new(settings);
     let app = assemble(Arc::clone(&settings)).await?;
     let loops = start_loops(&app, &health, &shutdown);
@@ -91,7 +98,6 @@ fn start_loops(app: &AppState, health: &Health, shutdown: &Shutdown) -> [tokio::
     };
     let usage = KeyUsage { store: app.store.clone(), keys: Arc::clone(&app.keys) };
     let watched = |name| health.register_loop(name, MAX_SILENCE);
-    health.unhealthy("postgresql", "not reached yet");
     [
         tokio::spawn(run_loop(clock, Wake::new(), CLOCK_PERIOD, watched("clock_sync"), shutdown.clone())),
         tokio::spawn(run_loop(usage, Wake::new(), USAGE_PERIOD, watched("key_usage"), shutdown.clone())),

@@ -38,7 +38,8 @@ impl TestRedis {
         let client = Builder::from_config(Config::from_url(&self.url).unwrap()).build().unwrap();
         client.init().await.unwrap();
         let script = "local keys = redis.call('KEYS', ARGV[1]) for _, key in ipairs(keys) do redis.call('UNLINK', key) end return #keys";
-        let _deleted: i64 = client.eval(script, Vec::<String>::new(), vec![format!("*{}*", self.prefix)]).await.unwrap();
+        let _deleted: i64 =
+            client.eval(script, Vec::<String>::new(), vec![format!("*{}*", self.prefix)]).await.unwrap();
         client.quit().await.unwrap();
     }
 }

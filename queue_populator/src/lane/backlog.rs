@@ -105,7 +105,8 @@ impl Backlog {
                 continue;
             }
             let tag = fair.next_tag(merchant.id);
-            let units = merchant.units.iter().filter(|unit| !self.units[**unit].done && self.units[**unit].rows.is_empty());
+            let units =
+                merchant.units.iter().filter(|unit| !self.units[**unit].done && self.units[**unit].rows.is_empty());
             dry.extend(units.map(|unit| (tag, *unit)));
         }
         dry.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));

@@ -96,6 +96,7 @@ impl Recent {
     }
 
     /// Jobs remembered.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.entries.len()
     }

@@ -280,7 +280,8 @@ mod tests {
     fn when_redis_has_lost_its_memory_only_the_last_push_counts() {
         let mut state = LaneState::new(HOLD, 100);
         admit(&mut state, &jobs(1, 0..3));
-        let batch = state.admit(&jobs(1, 3..4), HOLD, BOUNDS, &WeightTable::default(), Instant::now()).batches.remove(0);
+        let batch =
+            state.admit(&jobs(1, 3..4), HOLD, BOUNDS, &WeightTable::default(), Instant::now()).batches.remove(0);
         let lost = PushOutcome { memory_lost: true, depth: 1, head: Some(3.0) };
         state.pushed(&batch, &lost, Instant::now());
         assert_eq!(state.recent.len(), 1);

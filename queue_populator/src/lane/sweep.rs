@@ -10,8 +10,8 @@ use super::wheel::Timed;
 use super::{Lane, PushError};
 use chrono::{DateTime, Utc};
 use metrics::{counter, gauge, histogram};
-use scheduler_core::lifecycle::Shutdown;
 use scheduler_core::domain::{JobId, MerchantId};
+use scheduler_core::lifecycle::Shutdown;
 use scheduler_core::queue::Member;
 use scheduler_core::store::StoreError;
 use scheduler_core::store::due::{DueUnit, UnitPosition};
@@ -112,7 +112,12 @@ impl Lane {
     }
 
     /// Pushes the backlog as fast as the executors take it, until the deadline.
-    async fn work_off(&self, backlog: &mut Backlog, deadline: Instant, shutdown: &Shutdown) -> Result<bool, SweepError> {
+    async fn work_off(
+        &self,
+        backlog: &mut Backlog,
+        deadline: Instant,
+        shutdown: &Shutdown,
+    ) -> Result<bool, SweepError> {
         let mut poll = POLL_SHORTEST;
         let mut first = true;
         loop {
@@ -190,7 +195,13 @@ impl Lane {
 
     /// Brings one ready set up to its bound when it has run low, or for certain at the beginning of a sweep. Merchants
     /// that have nothing in it are let in even when it is full. Says whether anything was pushed.
-    async fn fill(&self, backlog: &mut Backlog, priority: u8, first: bool, deadline: Instant) -> Result<bool, SweepError> {
+    async fn fill(
+        &self,
+        backlog: &mut Backlog,
+        priority: u8,
+        first: bool,
+        deadline: Instant,
+    ) -> Result<bool, SweepError> {
         let mut filled = false;
         let mut room = self.room(priority, first);
         loop {

@@ -22,7 +22,7 @@ const COALESCE: TimeDelta = TimeDelta::microseconds(500);
 /// Runs until the shutdown.
 pub(super) async fn run(lane: &Lane, mut hints: mpsc::Receiver<Vec<DueHint>>, shutdown: &Shutdown) {
     while !shutdown.is_soft() {
-        let next = lane.state.lock().wheel.next();
+        let next = lane.state.lock().wheel.next_due();
         tokio::select! {
             () = shutdown.soft() => return,
             received = hints.recv() => match received {

@@ -64,7 +64,7 @@ impl Wheel {
     }
 
     /// The first moment at which a job is due.
-    pub fn next(&mut self) -> Option<DateTime<Utc>> {
+    pub fn next_due(&mut self) -> Option<DateTime<Utc>> {
         while let Some(Reverse(entry)) = self.heap.peek() {
             if is_current(&self.timers, entry) {
                 return Some(entry.run_at);
@@ -77,7 +77,7 @@ impl Wheel {
     /// Takes out the jobs that are due by `until`, in due order, `max` at most.
     pub fn take_due(&mut self, until: DateTime<Utc>, max: usize) -> Vec<Timed> {
         let mut due = Vec::new();
-        while due.len() < max && self.next().is_some_and(|at| at <= until) {
+        while due.len() < max && self.next_due().is_some_and(|at| at <= until) {
             if let Some(Reverse(entry)) = self.heap.pop() {
                 self.timers.remove(&entry.member);
                 due.push(entry);
@@ -114,12 +114,12 @@ mod tests {
         for (job, ms) in [(1, 30), (2, 10), (3, 20), (4, 11)] {
             assert!(wheel.set(timed(job, ms)));
         }
-        assert_eq!(wheel.next(), Some(at(10)));
+        assert_eq!(wheel.next_due(), Some(at(10)));
         assert_eq!(wheel.take_due(at(9), 10), []);
         assert_eq!(wheel.take_due(at(20), 10), [timed(2, 10), timed(4, 11), timed(3, 20)]);
-        assert_eq!((wheel.next(), wheel.len()), (Some(at(30)), 1));
+        assert_eq!((wheel.next_due(), wheel.len()), (Some(at(30)), 1));
         assert_eq!(wheel.take_due(at(1_000), 10), [timed(1, 30)]);
-        assert_eq!((wheel.next(), wheel.len()), (None, 0));
+        assert_eq!((wheel.next_due(), wheel.len()), (None, 0));
     }
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
         for ms in [30, 30, 10, 40] {
             assert!(wheel.set(timed(1, ms)));
         }
-        assert_eq!((wheel.len(), wheel.next()), (1, Some(at(40))));
+        assert_eq!((wheel.len(), wheel.next_due()), (1, Some(at(40))));
         assert_eq!(wheel.take_due(at(100), 10), [timed(1, 40)]);
     }
 
@@ -138,7 +138,7 @@ mod tests {
         assert!(wheel.set(timed(1, 10)) && wheel.set(timed(2, 20)));
         assert!(wheel.is_full() && !wheel.set(timed(3, 5)));
         assert!(wheel.set(timed(2, 1)));
-        assert_eq!(wheel.next(), Some(at(1)));
+        assert_eq!(wheel.next_due(), Some(at(1)));
     }
 
     #[test]

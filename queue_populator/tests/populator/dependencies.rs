@@ -8,8 +8,8 @@ use test_support::sql;
 /// A blocked job that waits for `parents`.
 async fn child(world: &World, run_if: &str, parents: &[JobId]) -> JobId {
     let seed = JobSeed { state: "blocked", due_in_seconds: -1.0, ..JobSeed::due(world.merchant) };
-    let child = seed.insert(world.store()).await;
-    sql::execute(world.store(), &format!("UPDATE jobs_live SET run_if = '{run_if}' WHERE id = '{child}'")).await;
+    let child = seed.id;
+    // What it waits for comes first: a job that waits for nothing is free as soon as it is seen.
     for parent in parents {
         let edge = format!(
             "INSERT INTO job_dependencies VALUES ('{0}', '{child}', '{parent}');
@@ -18,6 +18,8 @@ async fn child(world: &World, run_if: &str, parents: &[JobId]) -> JobId {
         );
         sql::execute(world.store(), &edge).await;
     }
+    seed.insert(world.store()).await;
+    sql::execute(world.store(), &format!("UPDATE jobs_live SET run_if = '{run_if}' WHERE id = '{child}'")).await;
     child
 }
 
@@ -76,8 +78,11 @@ async fn a_failure_goes_down_a_chain_and_each_names_its_own_parent() {
     let third = child(&world, "all_succeeded", &[second]).await;
     end(&world, first, "dead").await;
     world.until_state(third, "skipped").await;
-    for (job, why) in [(second, format!("parent {first} ended as dead")), (third, format!("parent {second} ended as skipped"))] {
-        let finished = format!("jobs_finished WHERE id = '{job}' AND reason = 'dependency_failed' AND last_error = '{why}'");
+    for (job, why) in
+        [(second, format!("parent {first} ended as dead")), (third, format!("parent {second} ended as skipped"))]
+    {
+        let finished =
+            format!("jobs_finished WHERE id = '{job}' AND reason = 'dependency_failed' AND last_error = '{why}'");
         assert_eq!(rows(&world, &finished).await, 1, "{why}");
     }
     populator.stop().await;
@@ -93,7 +98,10 @@ async fn the_last_parent_of_a_diamond_lets_its_end_run() {
     let bottom = child(&world, "all_succeeded", &[left, right]).await;
     end(&world, top, "succeeded").await;
     judge(&world).await;
-    assert_eq!([world.state(left).await, world.state(right).await, world.state(bottom).await], ["scheduled", "scheduled", "blocked"]);
+    assert_eq!(
+        [world.state(left).await, world.state(right).await, world.state(bottom).await],
+        ["scheduled", "scheduled", "blocked"]
+    );
     end(&world, left, "succeeded").await;
     judge(&world).await;
     assert_eq!(world.state(bottom).await, "blocked");
@@ -173,7 +181,7 @@ async fn what_an_announcement_missed_is_found_by_the_sweep() {
 }
 
 #[tokio::test]
-async fn a_parent_of_thousands_is_judged_in_portions_by_several_at_once() {
+async fn a_parent_of_hundreds_is_judged_in_portions_by_several_at_once() {
     let world = World::new().await;
     let (one, two) = (parent(&world).await, parent(&world).await);
     let first = child(&world, "all_succeeded", &[one, two]).await;
@@ -181,7 +189,7 @@ async fn a_parent_of_thousands_is_judged_in_portions_by_several_at_once() {
         "INSERT INTO jobs_live (merchant_id, id, state, run_at, scheduled_for, created_at, queue, lane, priority,
                                 max_attempts, timeout_ms, target, run_if)
          SELECT merchant_id, gen_random_uuid(), 'blocked', run_at, run_at, run_at, queue, lane, priority, 5, 30000, target, run_if
-           FROM jobs_live, generate_series(2, 1000) WHERE id = '{first}';
+           FROM jobs_live, generate_series(2, 300) WHERE id = '{first}';
          INSERT INTO job_dependencies
          SELECT c.merchant_id, c.id, p FROM jobs_live c, unnest(ARRAY['{one}', '{two}']::uuid[]) AS p WHERE c.state = 'blocked'
          ON CONFLICT DO NOTHING"
@@ -201,7 +209,7 @@ async fn a_parent_of_thousands_is_judged_in_portions_by_several_at_once() {
         }
     };
     let (a, b, c) = tokio::join!(judge(), judge(), judge());
-    assert_eq!(a + b + c, 1_000);
+    assert_eq!(a + b + c, 300);
     assert_eq!(rows(&world, "jobs_live WHERE state = 'blocked'").await, 0);
     assert_eq!(rows(&world, "job_dependencies").await, 0);
 }

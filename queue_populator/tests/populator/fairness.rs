@@ -81,7 +81,8 @@ async fn a_full_set_waits_and_is_refilled_when_it_runs_low() {
 #[tokio::test]
 async fn many_merchants_with_many_queues_all_get_their_turn() {
     let world = World::new().await;
-    let insert = "INSERT INTO jobs_live (merchant_id, id, state, run_at, scheduled_for, created_at, queue, lane, priority,
+    let insert =
+        "INSERT INTO jobs_live (merchant_id, id, state, run_at, scheduled_for, created_at, queue, lane, priority,
                                          max_attempts, timeout_ms, target)
                   SELECT md5('m' || m)::uuid, gen_random_uuid(), 'scheduled', t, t, t, 'q' || q, 'default', 5,
                          5, 30000, '{\"kind\":\"noop\"}'

@@ -77,7 +77,8 @@ async fn a_lease_is_for_its_holder_alone() {
     assert!(store.lease_lanes(two, &lanes, term).await.unwrap().is_empty());
     store.release_lanes(two, &lanes).await.unwrap();
     assert!(store.lease_lanes(two, &lanes, term).await.unwrap().is_empty(), "not two's to release");
-    sql::execute(store, "UPDATE lane_leases SET expires_at = clock_timestamp() - interval '1 ms' WHERE lane = 'a'").await;
+    sql::execute(store, "UPDATE lane_leases SET expires_at = clock_timestamp() - interval '1 ms' WHERE lane = 'a'")
+        .await;
     assert_eq!(store.lease_lanes(two, &lanes, term).await.unwrap(), ["a"]);
     assert_eq!(store.lease_lanes(one, &lanes, term).await.unwrap(), ["b"], "one learns that it has lost a");
     store.release_lanes(one, &lanes).await.unwrap();

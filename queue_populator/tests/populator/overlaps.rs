@@ -18,7 +18,8 @@ impl Template {
 
     /// A job of the template and its occurrence.
     async fn job(&self, world: &World, due_in_seconds: f64) -> JobId {
-        let seed = JobSeed { due_in_seconds, template: Some(self.id), overlap_skip: true, ..JobSeed::due(world.merchant) };
+        let seed =
+            JobSeed { due_in_seconds, template: Some(self.id), overlap_skip: true, ..JobSeed::due(world.merchant) };
         let job = seed.insert(world.store()).await;
         let occurrence = format!(
             "INSERT INTO occurrences (merchant_id, template_id, nominal_at, outcome, job_id, version)

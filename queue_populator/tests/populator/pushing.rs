@@ -10,7 +10,11 @@ use test_support::seed::{JobSeed, database_now};
 use test_support::{eventually, sql};
 
 async fn run_at(store: &Store, job: JobId) -> chrono::DateTime<chrono::Utc> {
-    let micros = sql::number(store, &format!("SELECT (extract(epoch FROM run_at) * 1000000)::bigint FROM jobs_live WHERE id = '{job}'")).await;
+    let micros = sql::number(
+        store,
+        &format!("SELECT (extract(epoch FROM run_at) * 1000000)::bigint FROM jobs_live WHERE id = '{job}'"),
+    )
+    .await;
     chrono::DateTime::from_timestamp_micros(micros).unwrap()
 }
 
@@ -90,7 +94,8 @@ async fn a_retry_is_pushed_at_once_although_its_first_attempt_was_pushed_just_no
     let popper = world.popper("default").await;
     let job = world.job().await;
     assert_eq!(world.pop(&popper).await.job, job);
-    let retry = format!("UPDATE jobs_live SET state = 'retrying', attempt = 1, run_at = clock_timestamp() WHERE id = '{job}'");
+    let retry =
+        format!("UPDATE jobs_live SET state = 'retrying', attempt = 1, run_at = clock_timestamp() WHERE id = '{job}'");
     sql::execute(world.store(), &retry).await;
     world.hint(job, run_at(world.store(), job).await).await;
     assert_eq!(world.pop(&popper).await.job, job);
@@ -188,7 +193,10 @@ async fn priorities_and_lanes_have_sets_of_their_own() {
     JobSeed { lane: "other".into(), ..JobSeed::due(world.merchant) }.insert(world.store()).await;
     let expected = |one: &[usize]| (0..10).map(|p| u64::from(one.contains(&p))).collect::<Vec<_>>();
     for (lane, priorities) in [("default", &[0_usize, 9][..]), ("other", &[5][..])] {
-        eventually(SOON, || async { (world.queue().depths(lane).await.unwrap() == expected(priorities)).then_some(()) }).await;
+        eventually(SOON, || async {
+            (world.queue().depths(lane).await.unwrap() == expected(priorities)).then_some(())
+        })
+        .await;
     }
     populator.stop().await;
 }

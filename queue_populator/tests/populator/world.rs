@@ -146,11 +146,18 @@ impl World {
 
     /// Ends jobs as far as the populator is concerned.
     pub async fn gone(&self, members: &[Member]) {
-        let list: Vec<String> = members.iter().map(|m| format!("('{}'::uuid, '{}'::uuid)", m.merchant, m.job)).collect();
-        if !list.is_empty() {
-            let delete = format!("DELETE FROM jobs_live WHERE (merchant_id, id) IN ({})", list.join(","));
-            sql::execute(self.store(), &delete).await;
-        }
+        let column = |part: fn(&Member) -> uuid::Uuid| {
+            let ids: Vec<String> = members.iter().map(|member| format!("'{}'", part(member))).collect();
+            format!("ARRAY[{}]::uuid[]", ids.join(","))
+        };
+        let delete = format!(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+             DELETE FROM jobs_live j USING unnest({}, {}) AS g (merchant_id, id)
+              WHERE j.merchant_id = g.merchant_id AND j.id = g.id",
+            column(|member| member.merchant.0),
+            column(|member| member.job.0)
+        );
+        sql::execute(self.store(), &delete).await;
     }
 
     /// The stored state of a job, once it is this one.

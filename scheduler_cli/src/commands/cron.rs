@@ -33,7 +33,10 @@ pub fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
     let schedule = match Schedule::parse(&json!({ "kind": "cron", "expression": expression, "timezone": tz })) {
         Ok(schedule) => schedule,
         Err(errors) => {
-            let lines: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.pointer.trim_start_matches('/'), error.detail)).collect();
+            let lines: Vec<_> = errors
+                .iter()
+                .map(|error| format!("{}: {}", error.pointer.trim_start_matches('/'), error.detail))
+                .collect();
             bail!("this expression is not understood\n  {}", lines.join("\n  "));
         }
     };
@@ -41,7 +44,9 @@ pub fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
     let from = from.unwrap_or_else(|| Clock::local().now());
     let times = occurrences(&schedule, from, count);
     if globals.output == Format::Json {
-        output::json(&json!({ "description": schedule.describe(), "occurrences": times, "warnings": schedule.warnings(from) }));
+        output::json(
+            &json!({ "description": schedule.describe(), "occurrences": times, "warnings": schedule.warnings(from) }),
+        );
         return Ok(());
     }
     println!("{}", schedule.describe());

@@ -48,7 +48,9 @@ pub async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
     let store = super::admin_store(globals)?;
     match store.server_setting("server_version_num").await {
         Ok(version) => check_database(&mut report, &store, &version).await?,
-        Err(error) => report.bad(format!("PostgreSQL does not answer at database.url: {:#}", anyhow::Error::from(error))),
+        Err(error) => {
+            report.bad(format!("PostgreSQL does not answer at database.url: {:#}", anyhow::Error::from(error)))
+        }
     }
     check_redis(&mut report, &settings).await;
     check_settings(&mut report, &settings);
@@ -70,7 +72,9 @@ async fn check_database(report: &mut Report, store: &Store, version: &str) -> an
     let schema = store.schema_version().await?;
     match schema.found >= schema.needed {
         true => report.good(format!("schema version {}", schema.found)),
-        false => report.bad(format!("schema version {}, needed {}; run `scheduler migrate`", schema.found, schema.needed)),
+        false => {
+            report.bad(format!("schema version {}, needed {}; run `scheduler migrate`", schema.found, schema.needed))
+        }
     }
     check_clock(report, store).await
 }

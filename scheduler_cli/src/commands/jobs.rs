@@ -142,8 +142,13 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
         Command::Get { id } => output::item(globals.output, &client.get(&format!("/v1/jobs/{id}"), &[]).await?),
         Command::List { state, queue, template, external_id, tag, paging } => {
             let mut query = paging.query();
-            let filters =
-                [("state", state), ("queue", queue), ("template_id", template), ("external_id", external_id), ("tag", tag)];
+            let filters = [
+                ("state", state),
+                ("queue", queue),
+                ("template_id", template),
+                ("external_id", external_id),
+                ("tag", tag),
+            ];
             query.extend(filters.into_iter().filter_map(|(name, value)| Some((name, value?))));
             output::list(globals.output, &client.get("/v1/jobs", &query).await?, COLUMNS);
         }

@@ -90,7 +90,9 @@ fn describe(
 ) -> String {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let late = match header("x-scheduled-for").and_then(|text| text.parse::<DateTime<Utc>>().ok()) {
-        Some(due) => format!("{:.1} ms after its time", (now - due).num_microseconds().unwrap_or(i64::MAX) as f64 / 1000.0),
+        Some(due) => {
+            format!("{:.1} ms after its time", (now - due).num_microseconds().unwrap_or(i64::MAX) as f64 / 1000.0)
+        }
         None => "not from the scheduler".to_owned(),
     };
     let mut out = String::new();

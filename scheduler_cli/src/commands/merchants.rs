@@ -34,7 +34,8 @@ pub enum Command {
     },
 }
 
-const COLUMNS: &[Column] = &[("id", "/id"), ("name", "/name"), ("weight", "/weight"), ("alerts to", "/alert_url"), ("created", "/created_at")];
+const COLUMNS: &[Column] =
+    &[("id", "/id"), ("name", "/name"), ("weight", "/weight"), ("alerts to", "/alert_url"), ("created", "/created_at")];
 
 /// Runs the command.
 pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
@@ -61,7 +62,8 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
 /// The merchant with this name or id.
 pub async fn find(store: &Store, name_or_id: &str) -> anyhow::Result<MerchantId> {
     let merchant = store.find_merchant(name_or_id).await?;
-    let merchant = merchant.with_context(|| format!("there is no merchant {name_or_id}; see `scheduler merchants list`"))?;
+    let merchant =
+        merchant.with_context(|| format!("there is no merchant {name_or_id}; see `scheduler merchants list`"))?;
     Ok(merchant.id)
 }
 

@@ -25,12 +25,12 @@ pub enum Command {
 const COLUMNS: &[Column] = &[
     ("queue", "/name"),
     ("lane", "/lane"),
-    ("paused", "/paused"),
-    ("due", "/depths/due"),
-    ("later", "/depths/later"),
-    ("running", "/depths/running"),
-    ("retrying", "/depths/retrying"),
-    ("blocked", "/depths/blocked"),
+    ("paused since", "/paused_at"),
+    ("due", "/depth/due"),
+    ("later", "/depth/later"),
+    ("running", "/depth/running"),
+    ("retrying", "/depth/retrying"),
+    ("blocked", "/depth/blocked"),
     ("oldest due (s)", "/oldest_due_age_seconds"),
 ];
 

@@ -42,11 +42,7 @@ pub(super) struct Measurements {
 
 impl Measurements {
     pub(super) fn starting_with(sample: Sample) -> Self {
-        Self {
-            samples: [sample; SAMPLES],
-            next: 0,
-            best: sample,
-        }
+        Self { samples: [sample; SAMPLES], next: 0, best: sample }
     }
 
     pub(super) fn best(&self) -> &Sample {
@@ -61,15 +57,9 @@ impl Measurements {
         } else {
             self.samples[self.next] = sample;
             self.next = (self.next + 1) % SAMPLES;
-            self.best = self
-                .samples
-                .into_iter()
-                .min_by_key(|sample| sample.error_at(now))
-                .unwrap_or(sample);
+            self.best = self.samples.into_iter().min_by_key(|sample| sample.error_at(now)).unwrap_or(sample);
         }
-        (self.best.time_at(now) - before)
-            .to_std()
-            .unwrap_or(Duration::ZERO)
+        (self.best.time_at(now) - before).to_std().unwrap_or(Duration::ZERO)
     }
 
     fn contradicts(&self, sample: &Sample, now: Instant) -> bool {
@@ -95,11 +85,7 @@ mod tests {
     /// Readings that began at `start` with the given error; time is the argument.
     fn measured(error: Duration) -> (Measurements, Instant) {
         let start = Instant::now();
-        let sample = Sample {
-            time: noon(),
-            at: start,
-            error,
-        };
+        let sample = Sample { time: noon(), at: start, error };
         (Measurements::starting_with(sample), start)
     }
 
@@ -108,33 +94,17 @@ mod tests {
         let (measurements, start) = measured(MS);
         let later = start + SECOND * 90;
         assert_eq!(measurements.best().time_at(start), noon());
-        assert_eq!(
-            measurements.best().time_at(later),
-            noon() + TimeDelta::seconds(90)
-        );
+        assert_eq!(measurements.best().time_at(later), noon() + TimeDelta::seconds(90));
         // 1 ms and 90 s of 50 ppm drift.
-        assert_eq!(
-            measurements.best().error_at(later),
-            Duration::from_micros(5_500)
-        );
+        assert_eq!(measurements.best().error_at(later), Duration::from_micros(5_500));
     }
 
     #[test]
     fn a_better_measurement_replaces_a_worse_one() {
         let (mut measurements, start) = measured(SECOND);
         let time = noon() + TimeDelta::milliseconds(301);
-        let forward = measurements.add(
-            Sample {
-                time,
-                at: start + MS,
-                error: MS,
-            },
-            start + MS * 2,
-        );
-        assert_eq!(
-            measurements.best().time_at(start + MS * 2),
-            time + TimeDelta::milliseconds(1)
-        );
+        let forward = measurements.add(Sample { time, at: start + MS, error: MS }, start + MS * 2);
+        assert_eq!(measurements.best().time_at(start + MS * 2), time + TimeDelta::milliseconds(1));
         assert_eq!(measurements.best().error, MS);
         assert_eq!(forward, MS * 300);
     }
@@ -143,11 +113,7 @@ mod tests {
     fn a_worse_measurement_changes_nothing_while_the_better_is_fresh() {
         let (mut measurements, start) = measured(MS);
         let time = noon() + TimeDelta::milliseconds(190);
-        let sample = Sample {
-            time,
-            at: start + MS * 200,
-            error: MS * 200,
-        };
+        let sample = Sample { time, at: start + MS * 200, error: MS * 200 };
         assert_eq!(measurements.add(sample, start + MS * 400), Duration::ZERO);
         let now = measurements.best().time_at(start + MS * 400);
         assert_eq!(now, noon() + TimeDelta::milliseconds(400));
@@ -158,14 +124,7 @@ mod tests {
         let (mut measurements, start) = measured(Duration::ZERO);
         let at = start + SECOND * 400; // drift may be 20 ms by now
         let time = noon() + TimeDelta::milliseconds(400_015);
-        measurements.add(
-            Sample {
-                time,
-                at,
-                error: MS * 5,
-            },
-            at,
-        );
+        measurements.add(Sample { time, at, error: MS * 5 }, at);
         assert_eq!(measurements.best().time_at(at), time);
         assert_eq!(measurements.best().error, MS * 5);
     }
@@ -176,14 +135,7 @@ mod tests {
         for n in 1..=SAMPLES as u32 {
             let at = start + SECOND * n;
             let time = noon() + TimeDelta::seconds(n.into());
-            measurements.add(
-                Sample {
-                    time,
-                    at,
-                    error: SECOND,
-                },
-                at,
-            );
+            measurements.add(Sample { time, at, error: SECOND }, at);
         }
         assert_eq!(measurements.best().error, SECOND);
     }
@@ -193,14 +145,7 @@ mod tests {
         let (mut measurements, start) = measured(MS);
         for (n, hours) in [(1, 1), (2, -3)] {
             let (at, time) = (start + SECOND * n, noon() + TimeDelta::hours(hours));
-            measurements.add(
-                Sample {
-                    time,
-                    at,
-                    error: MS * 10,
-                },
-                at,
-            );
+            measurements.add(Sample { time, at, error: MS * 10 }, at);
             assert_eq!(measurements.best().time_at(at), time);
         }
     }

@@ -47,23 +47,14 @@ impl Clock {
     /// A clock that starts from one reading of the database clock, true to within `error`
     /// (half the round trip of the query that read it).
     pub fn database(now: DateTime<Utc>, error: Duration) -> Self {
-        let sample = Sample {
-            time: now,
-            at: Instant::now(),
-            error,
-        };
-        Self::with(Source::Measured(Mutex::new(Measurements::starting_with(
-            sample,
-        ))))
+        let sample = Sample { time: now, at: Instant::now(), error };
+        Self::with(Source::Measured(Mutex::new(Measurements::starting_with(sample))))
     }
 
     /// A clock that starts from this host's wall clock, for tools that have no database to ask.
     ///
     /// The wall clock is read once; from then on monotonic time is added, as everywhere.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the only place where the wall clock may be read"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the only place where the wall clock may be read")]
     pub fn local() -> Self {
         Self::database(Utc::now(), Duration::ZERO)
     }
@@ -74,12 +65,7 @@ impl Clock {
     }
 
     fn with(source: Source) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                source,
-                jumps: watch::Sender::new(0),
-            }),
-        }
+        Self { inner: Arc::new(Inner { source, jumps: watch::Sender::new(0) }) }
     }
 
     /// The best estimate of the database's time at this moment.
@@ -109,22 +95,13 @@ impl Clock {
     /// that contradicts the present estimate by more than both errors means that the database
     /// clock was stepped (or that another server answers): the older readings are forgotten.
     /// Does nothing on a manual clock.
-    pub fn observe(
-        &self,
-        time: DateTime<Utc>,
-        sent: impl Into<Instant>,
-        received: impl Into<Instant>,
-    ) {
+    pub fn observe(&self, time: DateTime<Utc>, sent: impl Into<Instant>, received: impl Into<Instant>) {
         let Source::Measured(measured) = &self.inner.source else {
             return;
         };
         let (sent, received) = (sent.into(), received.into());
         let half = received.saturating_duration_since(sent) / 2;
-        let sample = Sample {
-            time,
-            at: sent + half,
-            error: half,
-        };
+        let sample = Sample { time, at: sent + half, error: half };
         let forward = measured.lock().add(sample, Instant::now());
         if forward >= WAKE_THRESHOLD {
             self.jumped();
@@ -181,9 +158,7 @@ impl Clock {
     }
 
     fn jumped(&self) {
-        self.inner
-            .jumps
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.inner.jumps.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     async fn sleep_while(&self, left: impl Fn(&Clock) -> Duration) {
@@ -210,11 +185,7 @@ impl Clock {
 /// short and look again, because many small corrections may have added up in the meantime.
 fn nap(remaining: Duration) -> Duration {
     const EXACT: Duration = Duration::from_secs(1);
-    if remaining <= EXACT {
-        remaining
-    } else {
-        remaining - remaining / 256
-    }
+    if remaining <= EXACT { remaining } else { remaining - remaining / 256 }
 }
 
 fn delta(duration: Duration) -> TimeDelta {
@@ -244,15 +215,8 @@ mod tests {
         clock.observe(time, sent, received);
         let lowest = time + TimeDelta::milliseconds(20);
         let now = clock.now();
-        assert!(
-            now >= lowest && now < lowest + delta(received.elapsed() + MS),
-            "{now}"
-        );
-        assert!(
-            clock.error() >= MS * 20 && clock.error() < MS * 21,
-            "{:?}",
-            clock.error()
-        );
+        assert!(now >= lowest && now < lowest + delta(received.elapsed() + MS), "{now}");
+        assert!(clock.error() >= MS * 20 && clock.error() < MS * 21, "{:?}", clock.error());
     }
 
     #[test]

@@ -26,10 +26,7 @@ impl ConfigArgs {
     /// When a `--set` is not `name=value`.
     pub fn load_options(&self) -> Result<LoadOptions, ConfigErrors> {
         let mut options = LoadOptions::from_process_env();
-        options.file = self
-            .config
-            .clone()
-            .filter(|path| !path.as_os_str().is_empty());
+        options.file = self.config.clone().filter(|path| !path.as_os_str().is_empty());
         options.overrides = self.parse_overrides()?;
         Ok(options)
     }
@@ -50,11 +47,7 @@ impl ConfigArgs {
                 None => errors.push(ConfigError::Flag(flag.clone())),
             }
         }
-        if errors.is_empty() {
-            Ok(pairs)
-        } else {
-            Err(ConfigErrors(errors))
-        }
+        if errors.is_empty() { Ok(pairs) } else { Err(ConfigErrors(errors)) }
     }
 }
 
@@ -82,11 +75,7 @@ impl Loaded {
                 section = first;
             }
             let quoted = format!("{:?}", setting.shown);
-            let value = if is_bare(setting) {
-                &setting.shown
-            } else {
-                &quoted
-            };
+            let value = if is_bare(setting) { &setting.shown } else { &quoted };
             text.push_str(&format!("{key} = {value}  # {}\n", setting.origin));
         }
         text
@@ -95,15 +84,12 @@ impl Loaded {
 
 /// Whether TOML writes the value without quotes: a number, true or false.
 fn is_bare(setting: &Resolved) -> bool {
-    let kind = SETTINGS
-        .iter()
-        .find(|known| known.name == setting.name)
-        .map(|known| known.kind);
+    let kind = SETTINGS.iter().find(|known| known.name == setting.name).map(|known| known.kind);
     let word = setting.shown.as_str();
     match kind {
-        Some(Kind::Integer { .. } | Kind::Decimal { .. } | Kind::Duration { .. }) => word
-            .parse::<f64>()
-            .is_ok_and(|number| number.to_string() == word),
+        Some(Kind::Integer { .. } | Kind::Decimal { .. } | Kind::Duration { .. }) => {
+            word.parse::<f64>().is_ok_and(|number| number.to_string() == word)
+        }
         Some(Kind::Bool) => matches!(word, "true" | "false"),
         _ => false,
     }
@@ -136,34 +122,21 @@ mod tests {
 
     #[test]
     fn a_flag_without_a_value_is_refused() {
-        let errors = parse(&["--set", "concurrency"])
-            .parse_overrides()
-            .unwrap_err();
+        let errors = parse(&["--set", "concurrency"]).parse_overrides().unwrap_err();
         assert_eq!(errors.to_string(), "--set concurrency: expected name=value");
     }
 
     #[test]
     fn the_printed_settings_can_be_loaded_again() {
-        let env = vec![(
-            "SCHEDULER_EXECUTOR_LANES".to_owned(),
-            "default,slow=3".to_owned(),
-        )];
-        let options = LoadOptions {
-            env,
-            ..LoadOptions::default()
-        };
+        let env = vec![("SCHEDULER_EXECUTOR_LANES".to_owned(), "default,slow=3".to_owned())];
+        let options = LoadOptions { env, ..LoadOptions::default() };
         let loaded = Settings::load_with_origins(options).unwrap();
         let text = loaded.to_toml();
-        assert!(text.contains(
-            "lanes = \"default,slow=3\"  # environment variable SCHEDULER_EXECUTOR_LANES"
-        ));
+        assert!(text.contains("lanes = \"default,slow=3\"  # environment variable SCHEDULER_EXECUTOR_LANES"));
         assert!(text.contains("claim_batch = 500  # default"));
         let path = std::env::temp_dir().join(format!("settings-{}.toml", std::process::id()));
         std::fs::write(&path, text).unwrap();
-        let again = Settings::load(LoadOptions {
-            file: Some(path.clone()),
-            ..Default::default()
-        });
+        let again = Settings::load(LoadOptions { file: Some(path.clone()), ..Default::default() });
         std::fs::remove_file(path).unwrap();
         assert_eq!(again.unwrap(), loaded.settings);
     }

@@ -36,21 +36,15 @@ impl Kind {
         match self {
             Kind::Integer { min, max } => {
                 let number = whole_number(value)?;
-                (*min..=*max)
-                    .contains(&number)
-                    .then_some(Checked::Integer(number))
+                (*min..=*max).contains(&number).then_some(Checked::Integer(number))
             }
             Kind::Bytes { min, max } => {
                 let bytes = whole_number(value).or_else(|| parse_size(text?.trim()))?;
-                (*min..=*max)
-                    .contains(&bytes)
-                    .then_some(Checked::Integer(bytes))
+                (*min..=*max).contains(&bytes).then_some(Checked::Integer(bytes))
             }
             Kind::Decimal { min, max } => {
                 let number = number(value)?;
-                (*min..=*max)
-                    .contains(&number)
-                    .then_some(Checked::Decimal(number))
+                (*min..=*max).contains(&number).then_some(Checked::Decimal(number))
             }
             Kind::Duration { unit, min, max } => {
                 let count = number(value)?;
@@ -64,16 +58,12 @@ impl Kind {
             Kind::Secret => one_word(&text?).map(Checked::Text),
             Kind::Choice(words) => {
                 let word = text?.trim().to_ascii_lowercase();
-                words
-                    .contains(&word.as_str())
-                    .then_some(Checked::Text(word))
+                words.contains(&word.as_str()).then_some(Checked::Text(word))
             }
             Kind::Url(schemes) => {
                 let word = one_word(&text?)?;
                 let url = Url::parse(&word).ok()?;
-                schemes
-                    .contains(&url.scheme())
-                    .then_some(Checked::Text(word))
+                schemes.contains(&url.scheme()).then_some(Checked::Text(word))
             }
             Kind::Address(words) => {
                 let word = one_word(&text?)?.to_ascii_lowercase();
@@ -155,9 +145,7 @@ fn parse_size(text: &str) -> Option<u64> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (count, unit) = text.split_at(digits);
     let unit = unit.trim();
-    let (_, shift) = UNITS
-        .into_iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
+    let (_, shift) = UNITS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
     count.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
@@ -188,34 +176,18 @@ mod tests {
     #[test]
     fn durations_take_fractions_of_their_unit() {
         let kind = Kind::seconds(0.05, 60.0);
-        assert_eq!(
-            check(kind, "0.25"),
-            Some(Checked::Duration(Duration::from_millis(250)))
-        );
-        assert_eq!(
-            check(kind, 2_i64),
-            Some(Checked::Duration(Duration::from_secs(2)))
-        );
+        assert_eq!(check(kind, "0.25"), Some(Checked::Duration(Duration::from_millis(250))));
+        assert_eq!(check(kind, 2_i64), Some(Checked::Duration(Duration::from_secs(2))));
         for bad in ["NaN", "inf", "-2", "61", "2s"] {
             assert_eq!(check(kind, bad), None, "{bad}");
         }
-        let hours = Kind::Duration {
-            unit: TimeUnit::Hours,
-            min: 0.0,
-            max: 100.0,
-        };
-        assert_eq!(
-            check(hours, "1.5"),
-            Some(Checked::Duration(Duration::from_secs(5400)))
-        );
+        let hours = Kind::Duration { unit: TimeUnit::Hours, min: 0.0, max: 100.0 };
+        assert_eq!(check(hours, "1.5"), Some(Checked::Duration(Duration::from_secs(5400))));
     }
 
     #[test]
     fn sizes_read_and_write_units() {
-        let kind = Kind::Bytes {
-            min: 1,
-            max: 1 << 30,
-        };
+        let kind = Kind::Bytes { min: 1, max: 1 << 30 };
         for (text, bytes) in [("10MiB", 10 << 20), ("64 kib", 64 << 10), ("123", 123)] {
             assert_eq!(check(kind, text), Some(Checked::Integer(bytes)), "{text}");
         }
@@ -243,10 +215,7 @@ mod tests {
         assert!(check(address, "[::1]:80").is_some());
         assert!(check(address, "localhost:80").is_none());
         assert!(check(address, "on").is_none());
-        assert_eq!(
-            check(Kind::Choice(&["json"]), "JSON"),
-            Some(Checked::Text("json".into()))
-        );
+        assert_eq!(check(Kind::Choice(&["json"]), "JSON"), Some(Checked::Text("json".into())));
         assert!(check(Kind::Text, "two\nlines").is_none());
         assert!(check(Kind::Secret, "two words").is_none());
         assert!(check(Kind::Name, "prod-eu:1").is_some());
@@ -256,10 +225,7 @@ mod tests {
     #[test]
     fn empty_is_allowed_only_where_nothing_is_the_default() {
         let empty = Value::new(None, "  ");
-        assert_eq!(
-            Kind::Secret.check(&empty, true),
-            Some(Checked::Text(String::new()))
-        );
+        assert_eq!(Kind::Secret.check(&empty, true), Some(Checked::Text(String::new())));
         assert_eq!(Kind::Secret.check(&empty, false), None);
     }
 }

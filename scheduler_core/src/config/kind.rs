@@ -119,11 +119,7 @@ impl TimeUnit {
 impl Kind {
     /// A length of time in seconds.
     pub const fn seconds(min: f64, max: f64) -> Kind {
-        Kind::Duration {
-            unit: TimeUnit::Seconds,
-            min,
-            max,
-        }
+        Kind::Duration { unit: TimeUnit::Seconds, min, max }
     }
 
     /// A whole number.
@@ -140,11 +136,7 @@ impl Kind {
                 format!("a number of {} from {min} to {max}", unit.word())
             }
             Kind::Bytes { min, max } => {
-                format!(
-                    "a size from {} to {}, such as 512KiB or 10MiB",
-                    size(*min),
-                    size(*max)
-                )
+                format!("a size from {} to {}, such as 512KiB or 10MiB", size(*min), size(*max))
             }
             Kind::Bool => "true or false".to_owned(),
             Kind::Text => "text of one line".to_owned(),
@@ -154,10 +146,7 @@ impl Kind {
             Kind::Url(schemes) => format!("a URL that begins with {}://", schemes.join(":// or ")),
             Kind::Address([]) => "an address such as 127.0.0.1:8080".to_owned(),
             Kind::Address(words) => {
-                format!(
-                    "an address such as 127.0.0.1:8080, or {}",
-                    words.join(", or ")
-                )
+                format!("an address such as 127.0.0.1:8080, or {}", words.join(", or "))
             }
             Kind::Lanes => "names of lanes, such as default or default=256,slow=32".to_owned(),
         }
@@ -196,13 +185,7 @@ mod tests {
     #[test]
     fn every_kind_can_say_what_it_allows() {
         assert_eq!(Kind::integer(1, 5).allowed(), "a whole number from 1 to 5");
-        assert_eq!(
-            Kind::seconds(0.5, 5.0).allowed(),
-            "a number of seconds from 0.5 to 5"
-        );
-        assert_eq!(
-            Kind::Url(&["redis", "rediss"]).allowed(),
-            "a URL that begins with redis:// or rediss://"
-        );
+        assert_eq!(Kind::seconds(0.5, 5.0).allowed(), "a number of seconds from 0.5 to 5");
+        assert_eq!(Kind::Url(&["redis", "rediss"]).allowed(), "a URL that begins with redis:// or rediss://");
     }
 }

@@ -28,13 +28,8 @@ impl LoadOptions {
     /// No file, no flags, and the environment of this process.
     pub fn from_process_env() -> Self {
         // A variable that is not text cannot be one of ours in a useful way; lossy names its place.
-        let env = std::env::vars_os()
-            .map(|(name, value)| (lossy(&name), lossy(&value)))
-            .collect();
-        Self {
-            env,
-            ..Self::default()
-        }
+        let env = std::env::vars_os().map(|(name, value)| (lossy(&name), lossy(&value))).collect();
+        Self { env, ..Self::default() }
     }
 }
 
@@ -118,12 +113,8 @@ struct Loader {
 impl Loader {
     fn defaults(&mut self) {
         let origin = "default".to_owned();
-        let layer = SETTINGS.iter().map(|setting| {
-            (
-                setting.name.to_owned(),
-                Value::new(Some(&origin), setting.default),
-            )
-        });
+        let layer =
+            SETTINGS.iter().map(|setting| (setting.name.to_owned(), Value::new(Some(&origin), setting.default)));
         self.layers.push(Layer(layer.collect()));
     }
 
@@ -157,25 +148,16 @@ impl Loader {
     }
 
     fn file_error(&mut self, path: &Path, reason: String) {
-        self.errors.push(ConfigError::File {
-            path: path.to_owned(),
-            reason,
-        });
+        self.errors.push(ConfigError::File { path: path.to_owned(), reason });
     }
 
     fn environment(&mut self, env: &[(String, String)]) {
         let mut layer = Map::new();
-        for (variable, value) in env
-            .iter()
-            .filter(|(variable, value)| is_ours(variable, value))
-        {
+        for (variable, value) in env.iter().filter(|(variable, value)| is_ours(variable, value)) {
             match setting_of(variable) {
                 Some(setting) => {
                     let origin = format!("environment variable {variable}");
-                    layer.insert(
-                        setting.name.to_owned(),
-                        Value::new(Some(&origin), value.as_str()),
-                    );
+                    layer.insert(setting.name.to_owned(), Value::new(Some(&origin), value.as_str()));
                 }
                 None => {
                     let nearest = suggest_variable(variable);
@@ -201,11 +183,7 @@ impl Loader {
 
     fn unknown(&mut self, name: &str, origin: &str, suggestion: Option<String>) {
         let (name, origin) = (name.to_owned(), origin.to_owned());
-        self.errors.push(ConfigError::Unknown {
-            name,
-            origin,
-            suggestion,
-        });
+        self.errors.push(ConfigError::Unknown { name, origin, suggestion });
     }
 
     fn finish(mut self) -> Result<Loaded, ConfigErrors> {
@@ -220,11 +198,7 @@ impl Loader {
             match setting.kind.check(value, setting.optional()) {
                 Some(good) => {
                     let shown = shown(setting.kind, &value.kind);
-                    resolved.push(Resolved {
-                        name: setting.name,
-                        shown,
-                        origin,
-                    });
+                    resolved.push(Resolved { name: setting.name, shown, origin });
                     checked.insert(setting.name, good);
                 }
                 None => self.errors.push(invalid(setting, &value.kind, origin)),
@@ -258,11 +232,7 @@ fn merge(layers: Vec<Layer>) -> BTreeMap<String, Value> {
     }
     let merged = builder.build().and_then(|config| config.collect());
     let mut leaves = BTreeMap::new();
-    collect_values(
-        "",
-        merged.expect("layers in memory cannot fail"),
-        &mut leaves,
-    );
+    collect_values("", merged.expect("layers in memory cannot fail"), &mut leaves);
     leaves
 }
 
@@ -288,11 +258,7 @@ fn flatten(prefix: &str, table: Map<String, Value>, leaves: &mut BTreeMap<String
 }
 
 fn join(prefix: &str, key: &str) -> String {
-    if prefix.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{prefix}.{key}")
-    }
+    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
 }
 
 fn setting_named(name: &str) -> Option<&'static Setting> {
@@ -309,10 +275,7 @@ fn suggest(name: &str) -> Option<String> {
 }
 
 fn suggest_variable(variable: &str) -> Option<String> {
-    nearest(
-        variable,
-        SETTINGS.iter().map(|setting| env_name(setting.name)),
-    )
+    nearest(variable, SETTINGS.iter().map(|setting| env_name(setting.name)))
 }
 
 fn nearest(given: &str, known: impl Iterator<Item = String>) -> Option<String> {
@@ -333,12 +296,7 @@ fn invalid(setting: &Setting, given: &ValueKind, origin: String) -> ConfigError 
         other => other.to_string(),
     };
     let allowed = setting.kind.allowed();
-    ConfigError::Invalid {
-        name: setting.name.to_owned(),
-        origin,
-        given,
-        allowed,
-    }
+    ConfigError::Invalid { name: setting.name.to_owned(), origin, given, allowed }
 }
 
 /// A value as text that may be shown.
@@ -366,12 +324,7 @@ fn inconsistencies(settings: &Settings) -> Vec<ConfigError> {
             errors.push(ConfigError::Inconsistent(sentence.to_owned()));
         }
     };
-    let Settings {
-        session,
-        populator,
-        api,
-        ..
-    } = settings;
+    let Settings { session, populator, api, .. } = settings;
     require(
         session.lost >= session.renew * 3,
         "session.lost_seconds must be at least three times session.renew_seconds, \

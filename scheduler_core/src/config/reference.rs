@@ -33,11 +33,7 @@ pub fn reference_markdown() -> String {
     let mut text = HEAD.to_owned();
     text.push_str(&format!(
         "\nThese variables have the same prefix but belong to the command line: {}.\n",
-        FOREIGN_VARIABLES
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
+        FOREIGN_VARIABLES.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
     ));
     for section in SECTIONS {
         section_markdown(section, &mut text);
@@ -46,18 +42,11 @@ pub fn reference_markdown() -> String {
 }
 
 fn section_markdown(section: &Section, text: &mut String) {
-    text.push_str(&format!(
-        "\n## {}\n\n{}\n",
-        section.name,
-        one_line(section.doc)
-    ));
+    text.push_str(&format!("\n## {}\n\n{}\n", section.name, one_line(section.doc)));
     text.push_str(&format!("Read by {}.\n\n", readers(section.services)));
     text.push_str("| setting | default | allowed | meaning |\n|---|---|---|---|\n");
     let prefix = format!("{}.", section.name);
-    for setting in SETTINGS
-        .iter()
-        .filter(|setting| setting.name.starts_with(&prefix))
-    {
+    for setting in SETTINGS.iter().filter(|setting| setting.name.starts_with(&prefix)) {
         text.push_str(&row(setting));
     }
 }
@@ -87,19 +76,13 @@ fn readers(services: &[Service]) -> String {
     if services == Service::DAEMONS {
         return "every daemon".to_owned();
     }
-    let names: Vec<String> = services
-        .iter()
-        .map(|s| format!("`{}`", s.program()))
-        .collect();
+    let names: Vec<String> = services.iter().map(|s| format!("`{}`", s.program())).collect();
     names.join(", ")
 }
 
 /// Documentation comments are wrapped; a table cell is one line.
 fn one_line(doc: &str) -> String {
-    doc.split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .replace('|', "\\|")
+    doc.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
 #[cfg(test)]
@@ -115,17 +98,8 @@ mod tests {
     fn every_setting_has_its_row() {
         let text = reference_markdown();
         for setting in SETTINGS {
-            assert!(
-                text.contains(&format!("| `{}`<br>", setting.name)),
-                "{}",
-                setting.name
-            );
-            assert!(
-                setting.doc.trim_end().ends_with('.'),
-                "{}: {}",
-                setting.name,
-                setting.doc
-            );
+            assert!(text.contains(&format!("| `{}`<br>", setting.name)), "{}", setting.name);
+            assert!(setting.doc.trim_end().ends_with('.'), "{}: {}", setting.name, setting.doc);
         }
     }
 }

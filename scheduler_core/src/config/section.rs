@@ -26,23 +26,12 @@ pub enum Service {
 
 impl Service {
     /// All of them.
-    pub const ALL: &'static [Service] = &[
-        Service::Api,
-        Service::Recurrence,
-        Service::Populator,
-        Service::Executor,
-        Service::Watcher,
-        Service::Cli,
-    ];
+    pub const ALL: &'static [Service] =
+        &[Service::Api, Service::Recurrence, Service::Populator, Service::Executor, Service::Watcher, Service::Cli];
 
     /// The five that run for ever.
-    pub const DAEMONS: &'static [Service] = &[
-        Service::Api,
-        Service::Recurrence,
-        Service::Populator,
-        Service::Executor,
-        Service::Watcher,
-    ];
+    pub const DAEMONS: &'static [Service] =
+        &[Service::Api, Service::Recurrence, Service::Populator, Service::Executor, Service::Watcher];
 
     /// The name of its program.
     pub fn program(self) -> &'static str {

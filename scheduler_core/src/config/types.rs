@@ -77,11 +77,7 @@ impl fmt::Display for SecretUrl {
             _ if hook => f.write_str("/***")?,
             path => f.write_str(path)?,
         }
-        if url.query().is_some() {
-            f.write_str("?***")
-        } else {
-            Ok(())
-        }
+        if url.query().is_some() { f.write_str("?***") } else { Ok(()) }
     }
 }
 
@@ -137,23 +133,15 @@ pub struct Lanes(Vec<Lane>);
 impl Lanes {
     /// Reads `name` or `name=limit` for each lane.
     pub(super) fn parse(items: &[String]) -> Option<Self> {
-        let lanes: Vec<Lane> = items
-            .iter()
-            .map(|item| Lane::parse(item))
-            .collect::<Option<_>>()?;
-        let unique = lanes
-            .iter()
-            .enumerate()
-            .all(|(n, lane)| lanes[..n].iter().all(|earlier| earlier.name != lane.name));
+        let lanes: Vec<Lane> = items.iter().map(|item| Lane::parse(item)).collect::<Option<_>>()?;
+        let unique =
+            lanes.iter().enumerate().all(|(n, lane)| lanes[..n].iter().all(|earlier| earlier.name != lane.name));
         (!lanes.is_empty() && unique).then_some(Self(lanes))
     }
 
     /// Lanes without limits of their own, for tests and tools. An empty list stays empty.
     pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let lane = |name: &str| Lane {
-            name: name.to_owned(),
-            concurrency: None,
-        };
+        let lane = |name: &str| Lane { name: name.to_owned(), concurrency: None };
         Self(names.into_iter().map(lane).collect())
     }
 
@@ -175,10 +163,7 @@ impl Lane {
             None => None,
             Some(limit) => Some(limit.parse().ok().filter(|n| (1..=100_000).contains(n))?),
         };
-        valid.then(|| Lane {
-            name: name.to_owned(),
-            concurrency,
-        })
+        valid.then(|| Lane { name: name.to_owned(), concurrency })
     }
 }
 
@@ -218,21 +203,12 @@ mod tests {
 
     #[test]
     fn secrets_do_not_show_themselves() {
-        assert_eq!(
-            format!("{:?} {}", Secret::new("abc"), Secret::new("abc")),
-            "*** ***"
-        );
+        assert_eq!(format!("{:?} {}", Secret::new("abc"), Secret::new("abc")), "*** ***");
         for (url, shown) in [
-            (
-                "postgres://u:pw@db:5433/x?password=pw",
-                "postgres://u:***@db:5433/x?***",
-            ),
+            ("postgres://u:pw@db:5433/x?password=pw", "postgres://u:***@db:5433/x?***"),
             ("redis://:pw@localhost/2", "redis://:***@localhost/2"),
             ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
-            (
-                "https://hooks.example/T0/secret?k=1",
-                "https://hooks.example/***?***",
-            ),
+            ("https://hooks.example/T0/secret?k=1", "https://hooks.example/***?***"),
             ("not a url", "***"),
         ] {
             assert_eq!(format!("{:?}", SecretUrl::new(url)), shown);
@@ -241,8 +217,7 @@ mod tests {
 
     #[test]
     fn lanes_are_named_once_with_an_optional_limit() {
-        let parse =
-            |text: &str| Lanes::parse(&text.split(',').map(str::to_owned).collect::<Vec<_>>());
+        let parse = |text: &str| Lanes::parse(&text.split(',').map(str::to_owned).collect::<Vec<_>>());
         let lanes = parse("default, slow=32").unwrap();
         assert_eq!(lanes.to_string(), "default,slow=32");
         assert_eq!(lanes.iter().next().unwrap().concurrency, None);
@@ -254,10 +229,7 @@ mod tests {
     #[test]
     fn a_listen_address_may_be_left_to_the_program() {
         let own: SocketAddr = "127.0.0.1:9101".parse().unwrap();
-        assert_eq!(
-            ListenAt::parse("auto").unwrap().resolve(Some(own)),
-            Some(own)
-        );
+        assert_eq!(ListenAt::parse("auto").unwrap().resolve(Some(own)), Some(own));
         assert_eq!(ListenAt::parse("off").unwrap().resolve(Some(own)), None);
         let other = ListenAt::parse("0.0.0.0:1").unwrap();
         assert_eq!(other.resolve(None), Some("0.0.0.0:1".parse().unwrap()));

@@ -69,7 +69,11 @@ impl Backoff {
                 errors.push(FieldError::new(pointer, detail));
             }
         };
-        check((0.0..=LONGEST_WAIT).contains(&self.initial_seconds), "/initial_seconds", "must be from 0 to 2592000 (30 days)");
+        check(
+            (0.0..=LONGEST_WAIT).contains(&self.initial_seconds),
+            "/initial_seconds",
+            "must be from 0 to 2592000 (30 days)",
+        );
         check((1.0..=100.0).contains(&self.factor), "/factor", "must be from 1 to 100");
         check((0.0..=LONGEST_WAIT).contains(&self.max_seconds), "/max_seconds", "must be from 0 to 2592000 (30 days)");
         check(self.max_seconds >= self.initial_seconds, "/max_seconds", "must not be less than initial_seconds");
@@ -119,7 +123,14 @@ impl Verdict {
 /// Decides what follows the `failures`-th counted failure of a job.
 ///
 /// `asked_wait` is what the target asked for with `Retry-After`; the wait is never shorter than that.
-pub fn judge(backoff: &Backoff, failures: u32, max_attempts: u32, retryable: bool, asked_wait: Option<Duration>, chance: f64) -> Verdict {
+pub fn judge(
+    backoff: &Backoff,
+    failures: u32,
+    max_attempts: u32,
+    retryable: bool,
+    asked_wait: Option<Duration>,
+    chance: f64,
+) -> Verdict {
     if !retryable {
         return Verdict::NotRetryable;
     }

@@ -36,7 +36,9 @@ impl Outcome {
 
     /// Reads the database's name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Succeeded, Self::Failed, Self::TimedOut, Self::Lost, Self::Cancelled].into_iter().find(|o| o.as_str() == text)
+        [Self::Succeeded, Self::Failed, Self::TimedOut, Self::Lost, Self::Cancelled]
+            .into_iter()
+            .find(|o| o.as_str() == text)
     }
 }
 

@@ -109,10 +109,14 @@ impl JobSpec {
         errors.extend(self.validate_times());
         errors.extend(self.validate_keys());
         if self.depends_on.len() > MAX_PARENTS {
-            errors.push(FieldError::new("/depends_on", format!("more than {MAX_PARENTS} parents; chain the jobs instead")));
+            errors.push(FieldError::new(
+                "/depends_on",
+                format!("more than {MAX_PARENTS} parents; chain the jobs instead"),
+            ));
         }
         if self.run_if.is_some() && self.depends_on.is_empty() {
-            errors.push(FieldError::new("/run_if", "has a meaning only with depends_on; remove it or name the parents"));
+            errors
+                .push(FieldError::new("/run_if", "has a meaning only with depends_on; remove it or name the parents"));
         }
         errors
     }

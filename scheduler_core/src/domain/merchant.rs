@@ -29,8 +29,14 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] =
-        [Self::JobsRead, Self::JobsWrite, Self::TemplatesRead, Self::TemplatesWrite, Self::QueuesRead, Self::QueuesWrite];
+    pub const ALL: [Self; 6] = [
+        Self::JobsRead,
+        Self::JobsWrite,
+        Self::TemplatesRead,
+        Self::TemplatesWrite,
+        Self::QueuesRead,
+        Self::QueuesWrite,
+    ];
 
     /// The name in keys, in the API and in the database.
     pub fn as_str(self) -> &'static str {
@@ -81,7 +87,9 @@ impl ApiKeySecret {
     /// Reads the written form; `None` when it is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let (id, secret) = text.strip_prefix("sk_")?.split_once('_')?;
-        let plain = |part: &str, max: usize| !part.is_empty() && part.len() <= max && part.bytes().all(|b| b.is_ascii_alphanumeric());
+        let plain = |part: &str, max: usize| {
+            !part.is_empty() && part.len() <= max && part.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
         (plain(id, 32) && plain(secret, 128)).then(|| Self { id: id.to_owned(), secret: secret.to_owned() })
     }
 

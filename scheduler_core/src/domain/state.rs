@@ -83,7 +83,9 @@ impl std::fmt::Display for JobState {
 
 /// The text is no state's name.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{0}` is no job state; allowed: blocked, scheduled, running, failed, retrying, succeeded, dead, cancelled, skipped, expired")]
+#[error(
+    "`{0}` is no job state; allowed: blocked, scheduled, running, failed, retrying, succeeded, dead, cancelled, skipped, expired"
+)]
 pub struct UnknownState(pub String);
 
 impl std::str::FromStr for JobState {

@@ -61,7 +61,8 @@ fn yes() -> bool {
 impl TemplateSpec {
     /// Everything wrong with the template but its schedule, which `schedule::Schedule::parse` judges.
     pub fn validate(&self) -> Vec<FieldError> {
-        let mut errors: Vec<_> = validate_name(&self.name).map(|why| FieldError::new("/name", why)).into_iter().collect();
+        let mut errors: Vec<_> =
+            validate_name(&self.name).map(|why| FieldError::new("/name", why)).into_iter().collect();
         errors.extend(self.job.validate_in_template().into_iter().map(|e| e.under("/job")));
         errors
     }

@@ -44,16 +44,8 @@ async fn ready(State(admin): State<Admin>) -> Response {
 
 async fn render_metrics(State(admin): State<Admin>) -> Response {
     match admin.metrics {
-        Some(handle) => (
-            [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-            handle.render(),
-        )
-            .into_response(),
-        None => (
-            StatusCode::NOT_FOUND,
-            "metrics are not recorded in this process\n",
-        )
-            .into_response(),
+        Some(handle) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response(),
+        None => (StatusCode::NOT_FOUND, "metrics are not recorded in this process\n").into_response(),
     }
 }
 
@@ -77,17 +69,9 @@ pub enum AdminError {
 ///
 /// # Errors
 /// When the address cannot be bound or serving fails.
-pub async fn serve_admin(
-    listen: SocketAddr,
-    router: Router,
-    shutdown: Shutdown,
-) -> Result<(), AdminError> {
-    let listener = tokio::net::TcpListener::bind(listen)
-        .await
-        .map_err(|source| AdminError::Listen {
-            address: listen,
-            source,
-        })?;
+pub async fn serve_admin(listen: SocketAddr, router: Router, shutdown: Shutdown) -> Result<(), AdminError> {
+    let listener =
+        tokio::net::TcpListener::bind(listen).await.map_err(|source| AdminError::Listen { address: listen, source })?;
     serve_admin_on(listener, router, shutdown).await
 }
 
@@ -104,10 +88,7 @@ pub async fn serve_admin_on(
         tracing::info!(%address, "admin port open");
     }
     let stop = async move { shutdown.hard().await };
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
-        .await
-        .map_err(AdminError::Serve)
+    axum::serve(listener, router).with_graceful_shutdown(stop).await.map_err(AdminError::Serve)
 }
 
 #[cfg(test)]
@@ -152,10 +133,7 @@ mod tests {
         assert_eq!(body["settings"]["fsync"], "on");
         metrics::counter!("results_stale_total").increment(1);
         let (code, text) = http_get(address, "/metrics").await;
-        assert!(
-            code == 200 && text.contains("# TYPE results_stale_total counter"),
-            "{text}"
-        );
+        assert!(code == 200 && text.contains("# TYPE results_stale_total counter"), "{text}");
 
         trigger.hard();
         serving.await.unwrap().unwrap();
@@ -166,9 +144,7 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = taken.local_addr().unwrap();
         let app = router(Health::new("test"), None);
-        let error = serve_admin(address, app, Shutdown::never())
-            .await
-            .unwrap_err();
+        let error = serve_admin(address, app, Shutdown::never()).await.unwrap_err();
         assert!(error.to_string().contains(&address.to_string()));
     }
 }

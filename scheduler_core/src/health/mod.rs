@@ -43,10 +43,7 @@ struct WatchedLoop {
 impl Health {
     /// An empty registry, which is ready. `service` is shown in the answers.
     pub fn new(service: &'static str) -> Self {
-        Self {
-            service,
-            state: Arc::default(),
-        }
+        Self { service, state: Arc::default() }
     }
 
     /// Says that a component works (again). The first call adds the component.
@@ -56,10 +53,7 @@ impl Health {
 
     /// Says that a component does not work, and why in a short sentence fit for strangers.
     pub fn unhealthy(&self, name: &str, why: impl Into<String>) {
-        self.state
-            .lock()
-            .components
-            .insert(name.to_owned(), Some(why.into()));
+        self.state.lock().components.insert(name.to_owned(), Some(why.into()));
     }
 
     /// Notes a fact worth seeing next to the health, such as `synchronous_commit = on`.
@@ -78,16 +72,9 @@ impl Health {
         let mut state = self.state.lock();
         let id = state.next_loop;
         state.next_loop += 1;
-        let watched = WatchedLoop {
-            name: name.to_owned(),
-            max_silence,
-            last_progress: Instant::now(),
-        };
+        let watched = WatchedLoop { name: name.to_owned(), max_silence, last_progress: Instant::now() };
         state.loops.insert(id, watched);
-        LoopHealth {
-            id,
-            state: Arc::clone(&self.state),
-        }
+        LoopHealth { id, state: Arc::clone(&self.state) }
     }
 
     /// Whether `/health/ready` would answer 200 now.
@@ -103,11 +90,7 @@ impl Health {
     fn report_at(&self, now: Instant) -> HealthReport {
         let state = self.state.lock();
         let components: Vec<_> = state.components.iter().map(ComponentReport::of).collect();
-        let loops: Vec<_> = state
-            .loops
-            .values()
-            .map(|l| LoopReport::at(now, l))
-            .collect();
+        let loops: Vec<_> = state.loops.values().map(|l| LoopReport::at(now, l)).collect();
         let fine = components.iter().all(|c| c.ok) && loops.iter().all(|l| l.ok);
         let status = match (state.draining, fine) {
             (true, _) => Status::Draining,
@@ -190,11 +173,7 @@ pub struct ComponentReport {
 
 impl ComponentReport {
     fn of((name, reason): (&String, &Option<String>)) -> Self {
-        Self {
-            name: name.clone(),
-            ok: reason.is_none(),
-            reason: reason.clone(),
-        }
+        Self { name: name.clone(), ok: reason.is_none(), reason: reason.clone() }
     }
 }
 

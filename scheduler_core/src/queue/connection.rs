@@ -85,8 +85,7 @@ impl Redis {
 
     /// A client for subscriptions, which are its user's to renew after a lost connection.
     pub(super) async fn subscriber(&self) -> Result<SubscriberClient, QueueError> {
-        let client =
-            builder(&self.config, self.command_timeout).build_subscriber_client().map_err(QueueError::Url)?;
+        let client = builder(&self.config, self.command_timeout).build_subscriber_client().map_err(QueueError::Url)?;
         start(&client).await;
         Ok(client)
     }
@@ -96,7 +95,11 @@ impl Redis {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), QueueError> {
-        self.connected("PING")?.ping::<String>(None).await.map(drop).map_err(|source| QueueError::Command { verb: "PING", source })
+        self.connected("PING")?
+            .ping::<String>(None)
+            .await
+            .map(drop)
+            .map_err(|source| QueueError::Command { verb: "PING", source })
     }
 
     /// The server's version, as `INFO` says it.

@@ -38,10 +38,7 @@ impl Member {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; 32] = bytes.try_into().ok()?;
         let (merchant, job) = bytes.split_at(16);
-        Some(Self {
-            merchant: MerchantId(Uuid::from_slice(merchant).ok()?),
-            job: JobId(Uuid::from_slice(job).ok()?),
-        })
+        Some(Self { merchant: MerchantId(Uuid::from_slice(merchant).ok()?), job: JobId(Uuid::from_slice(job).ok()?) })
     }
 }
 
@@ -74,7 +71,13 @@ impl ReadyQueue {
     ///
     /// # Errors
     /// When Redis does not answer or has no memory left.
-    pub async fn push(&self, lane: &str, priority: u8, generation: Uuid, entries: &[(f64, Member)]) -> Result<PushOutcome, QueueError> {
+    pub async fn push(
+        &self,
+        lane: &str,
+        priority: u8,
+        generation: Uuid,
+        entries: &[(f64, Member)],
+    ) -> Result<PushOutcome, QueueError> {
         let keys = vec![self.redis.keys.ready(lane, priority), self.redis.keys.generation(lane)];
         let mut args: Vec<Value> = Vec::with_capacity(1 + 2 * entries.len());
         args.push(generation.to_string().into());
@@ -140,8 +143,9 @@ impl ReadyPopper {
             tokio::time::sleep(NOT_CONNECTED_PAUSE.min(self.longest_wait)).await;
             return Err(QueueError::NotConnected("BZMPOP"));
         }
-        let mut keys: Vec<Value> =
-            PRIORITIES.map(|p| Value::from(Str::from(self.redis.keys.ready(&self.lane, p).into_string().unwrap_or_default()))).collect();
+        let mut keys: Vec<Value> = PRIORITIES
+            .map(|p| Value::from(Str::from(self.redis.keys.ready(&self.lane, p).into_string().unwrap_or_default())))
+            .collect();
         if from_last {
             keys.reverse();
         }

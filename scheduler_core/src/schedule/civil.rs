@@ -9,15 +9,7 @@ pub(super) const DAY: i64 = 86_400;
 const EPOCH_FROM_CE: i64 = 719_163;
 
 /// English names, Sunday first as in cron's numbers.
-pub(super) const WEEKDAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
+pub(super) const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// English names, January first.
 pub(super) const MONTHS: [&str; 12] = [

@@ -14,17 +14,11 @@ impl ScheduleError {
     /// An error at the member `name` of the schedule object.
     pub(super) fn at(name: &str, detail: impl Into<String>) -> Self {
         let escaped = name.replace('~', "~0").replace('/', "~1");
-        ScheduleError {
-            pointer: format!("/{escaped}"),
-            detail: detail.into(),
-        }
+        ScheduleError { pointer: format!("/{escaped}"), detail: detail.into() }
     }
 
     /// An error about the schedule as a whole.
     pub(super) fn whole(detail: impl Into<String>) -> Self {
-        ScheduleError {
-            pointer: String::new(),
-            detail: detail.into(),
-        }
+        ScheduleError { pointer: String::new(), detail: detail.into() }
     }
 }

@@ -61,21 +61,16 @@ impl IntervalSchedule {
         let passed = i128::from(after.timestamp_micros()) - anchor;
         let ticks = if passed < 0 { 0 } else { passed / every + 1 };
         let micros = i64::try_from(anchor + ticks * every).ok()?;
-        Some(Occurrence {
-            at: DateTime::from_timestamp_micros(micros)?,
-            note: None,
-        })
+        Some(Occurrence { at: DateTime::from_timestamp_micros(micros)?, note: None })
     }
 
     pub(super) fn describe(&self) -> String {
         let anchor = match self.anchor {
             Anchor::Epoch => "counted from 1970-01-01T00:00:00Z".to_owned(),
             Anchor::Start => "counted from the creation of the template".to_owned(),
-            Anchor::At(at) => format!(
-                "from {} on",
-                at.with_timezone(&self.timezone)
-                    .to_rfc3339_opts(SecondsFormat::AutoSi, true)
-            ),
+            Anchor::At(at) => {
+                format!("from {} on", at.with_timezone(&self.timezone).to_rfc3339_opts(SecondsFormat::AutoSi, true))
+            }
         };
         format!("Every {}, {anchor}", duration(self.every_seconds))
     }
@@ -87,21 +82,14 @@ pub(super) fn parse(object: &Map<String, Value>) -> Result<IntervalSchedule, Vec
     let every_seconds = every_seconds(&mut members);
     let anchor = anchor(&mut members);
     let timezone = members.timezone();
-    let built = every_seconds
-        .zip(anchor)
-        .map(|(every_seconds, anchor)| IntervalSchedule {
-            every_seconds,
-            anchor,
-            timezone,
-        });
+    let built =
+        every_seconds.zip(anchor).map(|(every_seconds, anchor)| IntervalSchedule { every_seconds, anchor, timezone });
     members.finish(built)
 }
 
 fn every_seconds(members: &mut Members<'_>) -> Option<u64> {
     let value = members.required("every_seconds", "90")?;
-    let seconds = value
-        .as_u64()
-        .filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
+    let seconds = value.as_u64().filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
     if seconds.is_none() {
         let found = match value {
             Value::Number(number) => number.to_string(),
@@ -109,10 +97,7 @@ fn every_seconds(members: &mut Members<'_>) -> Option<u64> {
             other => type_name(other).to_owned(),
         };
         let allowed = format!("a whole number of seconds from 1 to {MAX_SECONDS}");
-        members.refuse(
-            "every_seconds",
-            format!("`every_seconds` must be {allowed}, found {found}"),
-        );
+        members.refuse("every_seconds", format!("`every_seconds` must be {allowed}, found {found}"));
     }
     seconds
 }
@@ -129,10 +114,7 @@ fn anchor(members: &mut Members<'_>) -> Option<Anchor> {
         "completion" => format!("\"completion\" is not available yet; {ALLOWED}"),
         _ => match (instant(text), nearest(text, ["epoch", "start"])) {
             (Ok(at), _) => return Some(Anchor::At(at)),
-            (Err(_), Some(near)) => format!(
-                "{} is no anchor: did you mean \"{near}\"? {ALLOWED}",
-                quoted(text)
-            ),
+            (Err(_), Some(near)) => format!("{} is no anchor: did you mean \"{near}\"? {ALLOWED}", quoted(text)),
             (Err(problem), None) => format!("{problem}; {ALLOWED}"),
         },
     };
@@ -142,16 +124,8 @@ fn anchor(members: &mut Members<'_>) -> Option<Anchor> {
 
 /// A length of time in the largest unit that divides it.
 fn duration(seconds: u64) -> String {
-    let units = [
-        (86_400, "day"),
-        (3_600, "hour"),
-        (60, "minute"),
-        (1, "second"),
-    ];
-    let (size, name) = units
-        .into_iter()
-        .find(|(size, _)| seconds.is_multiple_of(*size))
-        .unwrap_or((1, "second"));
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let (size, name) = units.into_iter().find(|(size, _)| seconds.is_multiple_of(*size)).unwrap_or((1, "second"));
     match seconds / size {
         1 => name.to_owned(),
         count => format!("{count} {name}s"),

@@ -22,10 +22,7 @@ pub(super) fn kind(object: &Map<String, Value>) -> Result<&str, Vec<ScheduleErro
         Some(other) => format!("`kind` must be a string, found {}", type_name(other)),
         None => "`kind` is missing".to_owned(),
     };
-    Err(vec![ScheduleError::at(
-        "kind",
-        format!("{problem}; available: {}", KINDS.join(", ")),
-    )])
+    Err(vec![ScheduleError::at("kind", format!("{problem}; available: {}", KINDS.join(", ")))])
 }
 
 /// The refusal of a kind that does not exist, or not yet.
@@ -35,9 +32,7 @@ pub(super) fn unknown_kind(kind: &str) -> ScheduleError {
     let detail = if LATER_KINDS.contains(&kind) {
         format!("{found} is not available yet; available: {available}")
     } else if let Some(name) = nearest(kind, KINDS) {
-        format!(
-            "{found} is not a kind of schedule: did you mean \"{name}\"? available: {available}"
-        )
+        format!("{found} is not a kind of schedule: did you mean \"{name}\"? available: {available}")
     } else {
         format!("{found} is not a kind of schedule; available: {available}")
     };
@@ -53,9 +48,7 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     /// Starts reading; every member that is not in `known` (beside `kind`) is recorded as an error.
     pub(super) fn new(object: &'a Map<String, Value>, known: &[&'static str]) -> Self {
-        let unknown = object
-            .keys()
-            .filter(|name| *name != "kind" && !known.contains(&name.as_str()));
+        let unknown = object.keys().filter(|name| *name != "kind" && !known.contains(&name.as_str()));
         let errors = unknown.map(|name| unknown_member(name, known)).collect();
         Members { object, errors }
     }
@@ -82,46 +75,27 @@ impl<'a> Members<'a> {
     /// The text of a member; any other type is recorded as an error.
     pub(super) fn text(&mut self, name: &str, value: &'a Value) -> Option<&'a str> {
         if value.as_str().is_none() {
-            self.refuse(
-                name,
-                format!("`{name}` must be a string, found {}", type_name(value)),
-            );
+            self.refuse(name, format!("`{name}` must be a string, found {}", type_name(value)));
         }
         value.as_str()
     }
 
     /// An optional member that is one of a few names.
-    pub(super) fn choice<T: Copy, const N: usize>(
-        &mut self,
-        name: &str,
-        choices: [(&'static str, T); N],
-    ) -> Option<T> {
+    pub(super) fn choice<T: Copy, const N: usize>(&mut self, name: &str, choices: [(&'static str, T); N]) -> Option<T> {
         let value = self.get(name)?;
         let text = self.text(name, value)?;
         if let Some((_, choice)) = choices.iter().find(|(known, _)| *known == text) {
             return Some(*choice);
         }
         let names = choices.map(|(known, _)| known);
-        let hint = nearest(text, names)
-            .map(|near| format!(" (did you mean \"{near}\"?)"))
-            .unwrap_or_default();
-        self.refuse(
-            name,
-            format!(
-                "{} is unknown{hint}; allowed are {}",
-                quoted(text),
-                or_list(&names)
-            ),
-        );
+        let hint = nearest(text, names).map(|near| format!(" (did you mean \"{near}\"?)")).unwrap_or_default();
+        self.refuse(name, format!("{} is unknown{hint}; allowed are {}", quoted(text), or_list(&names)));
         None
     }
 
     /// The zone in the optional member `timezone`; UTC when it is missing (or wrong, which is recorded).
     pub(super) fn timezone(&mut self) -> chrono_tz::Tz {
-        let parsed = self
-            .get("timezone")
-            .and_then(|value| self.text("timezone", value))
-            .map(super::timezone::parse);
+        let parsed = self.get("timezone").and_then(|value| self.text("timezone", value)).map(super::timezone::parse);
         match parsed {
             Some(Ok(zone)) => zone,
             Some(Err(detail)) => {
@@ -139,8 +113,7 @@ impl<'a> Members<'a> {
             _ => {
                 // Unreachable as long as whoever builds nothing says why; an empty list would read as success.
                 if self.errors.is_empty() {
-                    self.errors
-                        .push(ScheduleError::whole("the schedule is incomplete"));
+                    self.errors.push(ScheduleError::whole("the schedule is incomplete"));
                 }
                 Err(self.errors)
             }
@@ -153,14 +126,7 @@ fn unknown_member(name: &str, known: &[&'static str]) -> ScheduleError {
         Some(near) => format!("did you mean `{near}`? "),
         None => String::new(),
     };
-    ScheduleError::at(
-        name,
-        format!(
-            "unknown field {}: {hint}allowed are kind, {}",
-            quoted(name),
-            known.join(", ")
-        ),
-    )
+    ScheduleError::at(name, format!("unknown field {}: {hint}allowed are kind, {}", quoted(name), known.join(", ")))
 }
 
 /// What a JSON value is, with its article.

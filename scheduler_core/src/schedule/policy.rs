@@ -16,11 +16,8 @@ pub enum DstGap {
 }
 
 impl DstGap {
-    pub(super) const NAMES: [(&'static str, DstGap); 3] = [
-        ("next_valid", DstGap::NextValid),
-        ("shift", DstGap::Shift),
-        ("skip", DstGap::Skip),
-    ];
+    pub(super) const NAMES: [(&'static str, DstGap); 3] =
+        [("next_valid", DstGap::NextValid), ("shift", DstGap::Shift), ("skip", DstGap::Skip)];
 }
 
 /// What happens to a local time that comes twice because the clocks go back.
@@ -36,9 +33,6 @@ pub enum DstFold {
 }
 
 impl DstFold {
-    pub(super) const NAMES: [(&'static str, DstFold); 3] = [
-        ("first", DstFold::First),
-        ("last", DstFold::Last),
-        ("both", DstFold::Both),
-    ];
+    pub(super) const NAMES: [(&'static str, DstFold); 3] =
+        [("first", DstFold::First), ("last", DstFold::Last), ("both", DstFold::Both)];
 }

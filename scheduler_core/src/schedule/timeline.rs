@@ -57,11 +57,7 @@ impl Timeline {
     /// The timeline of a zone, from memory after the first time.
     pub(super) fn of(zone: Tz) -> Arc<Timeline> {
         let mut timelines = TIMELINES.lock();
-        Arc::clone(
-            timelines
-                .entry(zone)
-                .or_insert_with(|| Arc::new(Timeline::build(zone))),
-        )
+        Arc::clone(timelines.entry(zone).or_insert_with(|| Arc::new(Timeline::build(zone))))
     }
 
     /// The zone it belongs to.
@@ -76,23 +72,14 @@ impl Timeline {
     }
 
     fn period(&self, index: usize) -> Period {
-        let offset_at = |index: usize| {
-            index
-                .checked_sub(1)
-                .map_or(self.first_offset, |i| self.changes[i].offset)
-        };
+        let offset_at = |index: usize| index.checked_sub(1).map_or(self.first_offset, |i| self.changes[i].offset);
         let offset = offset_at(index);
         Period {
-            begin: index
-                .checked_sub(1)
-                .map_or(i64::MIN, |i| self.changes[i].at),
+            begin: index.checked_sub(1).map_or(i64::MIN, |i| self.changes[i].at),
             end: self.changes.get(index).map_or(i64::MAX, |change| change.at),
             offset,
             offset_before: offset_at(index.saturating_sub(1)),
-            offset_after: self
-                .changes
-                .get(index)
-                .map_or(offset, |change| change.offset),
+            offset_after: self.changes.get(index).map_or(offset, |change| change.offset),
         }
     }
 
@@ -103,20 +90,13 @@ impl Timeline {
             let next = at + STEP;
             let after = offset(zone, next);
             if after != before {
-                changes.push(Change {
-                    at: change_between(zone, at, next),
-                    offset: after,
-                });
+                changes.push(Change { at: change_between(zone, at, next), offset: after });
                 before = after;
             }
             at = next;
         }
         changes.shrink_to_fit();
-        Timeline {
-            zone,
-            first_offset,
-            changes,
-        }
+        Timeline { zone, first_offset, changes }
     }
 }
 
@@ -133,19 +113,11 @@ impl Period {
 
     /// Local times at its end that will happen again; empty if there are none.
     pub(super) fn first_pass(&self) -> Range<i64> {
-        if self.offset_after < self.offset {
-            self.end + self.offset_after..self.end + self.offset
-        } else {
-            0..0
-        }
+        if self.offset_after < self.offset { self.end + self.offset_after..self.end + self.offset } else { 0..0 }
     }
 
     fn local_change_at_begin(&self, low: i64, high: i64) -> Range<i64> {
-        if low < high {
-            self.begin + low..self.begin + high
-        } else {
-            0..0
-        }
+        if low < high { self.begin + low..self.begin + high } else { 0..0 }
     }
 }
 
@@ -160,18 +132,12 @@ fn change_between(zone: Tz, mut low: i64, mut high: i64) -> i64 {
     let before = offset(zone, low);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        if offset(zone, middle) == before {
-            low = middle
-        } else {
-            high = middle
-        }
+        if offset(zone, middle) == before { low = middle } else { high = middle }
     }
     high
 }
 
 fn offset(zone: Tz, at: i64) -> i64 {
-    let utc = DateTime::from_timestamp(at, 0)
-        .unwrap_or_default()
-        .naive_utc();
+    let utc = DateTime::from_timestamp(at, 0).unwrap_or_default().naive_utc();
     i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc())
 }

@@ -30,9 +30,7 @@ pub(super) fn parse(name: &str) -> Result<Tz, String> {
     let found = quoted(name);
     Err(match suggestion(name) {
         Some(zone) => format!("{found} is not an IANA time zone: did you mean \"{zone}\"?"),
-        None => format!(
-            "{found} is not an IANA time zone; allowed are names such as \"UTC\" or \"America/New_York\""
-        ),
+        None => format!("{found} is not an IANA time zone; allowed are names such as \"UTC\" or \"America/New_York\""),
     })
 }
 
@@ -41,16 +39,11 @@ fn suggestion(name: &str) -> Option<&'static str> {
     if name.is_empty() || name.len() > 64 {
         return None;
     }
-    if let Some((_, zone)) = ABBREVIATIONS
-        .iter()
-        .find(|(short, _)| short.eq_ignore_ascii_case(name))
-    {
+    if let Some((_, zone)) = ABBREVIATIONS.iter().find(|(short, _)| short.eq_ignore_ascii_case(name)) {
         return Some(zone);
     }
     let wanted = name.replace([' ', '-'], "_");
-    fixed_offset(name)
-        .or_else(|| same_city(&wanted))
-        .or_else(|| nearest(&wanted, all_names()))
+    fixed_offset(name).or_else(|| same_city(&wanted)).or_else(|| nearest(&wanted, all_names()))
 }
 
 /// `+02:00`, `UTC+2` and the like: the zones of fixed offset have their sign the other way round.
@@ -61,10 +54,7 @@ fn fixed_offset(name: &str) -> Option<&'static str> {
         b'-' => ('+', &digits[1..]),
         _ => return None,
     };
-    let rest = rest
-        .strip_suffix(":00")
-        .or_else(|| rest.strip_suffix("00").filter(|_| rest.len() == 4))
-        .unwrap_or(rest);
+    let rest = rest.strip_suffix(":00").or_else(|| rest.strip_suffix("00").filter(|_| rest.len() == 4)).unwrap_or(rest);
     let hours: u32 = rest.parse().ok()?;
     let wanted = format!("Etc/GMT{sign}{hours}");
     all_names().find(|zone| *zone == wanted)
@@ -73,9 +63,7 @@ fn fixed_offset(name: &str) -> Option<&'static str> {
 fn same_city(wanted: &str) -> Option<&'static str> {
     all_names().find(|zone| {
         zone.eq_ignore_ascii_case(wanted)
-            || zone
-                .rsplit_once('/')
-                .is_some_and(|(_, city)| city.eq_ignore_ascii_case(wanted))
+            || zone.rsplit_once('/').is_some_and(|(_, city)| city.eq_ignore_ascii_case(wanted))
     })
 }
 

@@ -43,7 +43,8 @@ impl TryFrom<PgRow> for ApiKey {
     fn try_from(row: PgRow) -> Result<Self, StoreError> {
         let id: String = row.try_get("id")?;
         let hash: Vec<u8> = row.try_get("secret_hash")?;
-        let secret_hash = hash.try_into().map_err(|_| StoreError::corrupt("api_keys", "secret_hash", &id, "not 32 bytes"))?;
+        let secret_hash =
+            hash.try_into().map_err(|_| StoreError::corrupt("api_keys", "secret_hash", &id, "not 32 bytes"))?;
         let scopes: Vec<String> = row.try_get("scopes")?;
         let scopes = scopes.iter().map(|scope| scope.parse()).collect::<Result<_, String>>();
         Ok(Self {
@@ -116,10 +117,12 @@ impl Store {
     /// # Errors
     /// When the database does not do it.
     pub async fn revoke_api_key(&self, id: &str) -> StoreResult<Option<ApiKey>> {
-        let row = sqlx::query("UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE id = $1 RETURNING *")
-            .bind(id)
-            .fetch_optional(self.pool())
-            .await?;
+        let row = sqlx::query(
+            "UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE id = $1 RETURNING *",
+        )
+        .bind(id)
+        .fetch_optional(self.pool())
+        .await?;
         row.map(ApiKey::try_from).transpose()
     }
 

@@ -82,9 +82,9 @@ const DUE_UNITS: &str = "
                 ORDER BY j.priority, j.merchant_id, j.queue, j.run_at, j.id LIMIT 1) next
          WHERE u.n < $5
     )
-    SELECT u.priority, u.merchant_id, u.queue, u.run_at, q.paused_at IS NOT NULL
+    SELECT u.priority, u.merchant_id, u.queue, u.run_at,
+           (SELECT q.paused_at FROM queues q WHERE q.merchant_id = u.merchant_id AND q.name = u.queue) IS NOT NULL
       FROM unit u
-      LEFT JOIN queues q ON q.merchant_id = u.merchant_id AND q.name = u.queue
      ORDER BY u.n";
 
 /// `until` is a parameter and no call of a clock: only then it bounds the index scan.

@@ -124,7 +124,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn idempotency_holder(&self, merchant: MerchantId, key: &IdempotencyKey) -> StoreResult<Option<KeyHolder>> {
+    pub async fn idempotency_holder(
+        &self,
+        merchant: MerchantId,
+        key: &IdempotencyKey,
+    ) -> StoreResult<Option<KeyHolder>> {
         let mut connection = self.pool().acquire().await?;
         find_holder(&mut connection, merchant, key).await
     }

@@ -61,7 +61,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn merchants(&self) -> StoreResult<Vec<Merchant>> {
-        let rows = sqlx::query("SELECT id, name, weight, alert_url, created_at FROM merchants ORDER BY name").fetch_all(self.pool()).await?;
+        let rows = sqlx::query("SELECT id, name, weight, alert_url, created_at FROM merchants ORDER BY name")
+            .fetch_all(self.pool())
+            .await?;
         rows.into_iter().map(Merchant::try_from).collect()
     }
 
@@ -83,7 +85,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not do it.
-    pub async fn set_merchant_alerts(&self, merchant: MerchantId, url: Option<&str>, secret: Option<&str>) -> StoreResult<bool> {
+    pub async fn set_merchant_alerts(
+        &self,
+        merchant: MerchantId,
+        url: Option<&str>,
+        secret: Option<&str>,
+    ) -> StoreResult<bool> {
         let done = sqlx::query("UPDATE merchants SET alert_url = $2, alert_secret = $3 WHERE id = $1")
             .bind(merchant.0)
             .bind(url)

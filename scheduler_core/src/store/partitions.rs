@@ -2,10 +2,14 @@
 //!
 //! A partition is dropped with `DROP TABLE`, which needs its parent to itself for a moment. (`DETACH … CONCURRENTLY`
 //! is not allowed beside a default partition, and those are what keeps a write from failing when nobody has
-//! made its day.) So it waits for that moment only briefly: whoever queues behind it waits as long.
+//! made its day.) Attaching a new one needs the default partition to itself, to see that it holds no row of that day.
+//! Both wait for that moment only briefly: whoever queues behind them waits as long.
 
 use super::{Store, StoreError, StoreResult};
 use chrono::NaiveDate;
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
 use std::collections::BTreeMap;
 
 /// A table with daily partitions.
@@ -40,9 +44,15 @@ impl DayTable {
         macro_rules! delete_old {
             ($table:literal, $column:literal) => {
                 concat!(
-                    "DELETE FROM ", $table, "_default WHERE ctid = ANY (ARRAY(
-                         SELECT ctid FROM ", $table, "_default
-                          WHERE ", $column, " < ((clock_timestamp() AT TIME ZONE 'UTC')::date - $1)::timestamp
+                    "DELETE FROM ",
+                    $table,
+                    "_default WHERE ctid = ANY (ARRAY(
+                         SELECT ctid FROM ",
+                    $table,
+                    "_default
+                          WHERE ",
+                    $column,
+                    " < ((clock_timestamp() AT TIME ZONE 'UTC')::date - $1)::timestamp
                                                 AT TIME ZONE 'UTC'
                           LIMIT $2))"
                 )
@@ -77,6 +87,8 @@ impl DayTable {
 pub struct PartitionsMade {
     /// The table of each new partition.
     pub made: Vec<DayTable>,
+    /// Days whose tables were too busy to be had for a moment; try again later.
+    pub busy: Vec<NaiveDate>,
     /// Days whose partitions could not be made. Their rows go to the default partitions.
     pub failed: Vec<(NaiveDate, StoreError)>,
 }
@@ -114,9 +126,9 @@ impl Store {
         }
         let mut outcome = PartitionsMade::default();
         for (day, tables) in missing {
-            let made = sqlx::query("SELECT ensure_day_partitions($1)").bind(day).execute(self.pool()).await;
-            match made.map_err(StoreError::from) {
-                Ok(_) => outcome.made.extend(tables),
+            match self.execute_briefly(sqlx::query("SELECT ensure_day_partitions($1)").bind(day)).await {
+                Ok(true) => outcome.made.extend(tables),
+                Ok(false) => outcome.busy.push(day),
                 Err(error) if error.is_unavailable() => return Err(error),
                 Err(error) => outcome.failed.push((day, error)),
             }
@@ -139,11 +151,16 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn drop_partition(&self, name: &str) -> StoreResult<bool> {
-        let mut transaction = self.pool().begin().await?;
-        sqlx::query("SET LOCAL lock_timeout = '200ms'").execute(&mut *transaction).await?;
         // The name comes from the catalogue and has the shape that DROPPABLE asks for: no quoting can break it.
         let statement = format!("DROP TABLE IF EXISTS \"{}\"", name.replace('"', ""));
-        match sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await {
+        self.execute_briefly(sqlx::query(sqlx::AssertSqlSafe(statement))).await
+    }
+
+    /// Runs a statement that needs tables to itself; `false` when it cannot have them within a moment.
+    async fn execute_briefly(&self, statement: Query<'_, Postgres, PgArguments>) -> StoreResult<bool> {
+        let mut transaction = self.pool().begin().await?;
+        sqlx::query("SET LOCAL lock_timeout = '200ms'").execute(&mut *transaction).await?;
+        match statement.execute(&mut *transaction).await {
             Ok(_) => transaction.commit().await?,
             Err(error) if is_lock_timeout(&error) => {
                 transaction.rollback().await?;

@@ -216,6 +216,9 @@ impl Store {
         .bind(rows as i64)
         .fetch_all(self.pool())
         .await?;
-        Ok(rows.into_iter().map(|(id, run_at, priority, lane)| DueJob { id: JobId(id), run_at, priority, lane }).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(id, run_at, priority, lane)| DueJob { id: JobId(id), run_at, priority, lane })
+            .collect())
     }
 }

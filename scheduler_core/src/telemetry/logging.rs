@@ -53,16 +53,11 @@ pub fn init_logging(settings: &LogSettings) -> bool {
             .with_timer(SystemTime)
             .try_init(),
         LogFormat::Pretty => base.pretty().with_timer(SystemTime).try_init(),
-        LogFormat::Compact | LogFormat::Auto => {
-            base.compact().with_timer(Uptime::default()).try_init()
-        }
+        LogFormat::Compact | LogFormat::Auto => base.compact().with_timer(Uptime::default()).try_init(),
     }
     .is_ok();
     if done && !bad.is_empty() {
-        tracing::warn!(
-            parts = bad.join(", "),
-            "parts of log.filter cannot be read and are ignored"
-        );
+        tracing::warn!(parts = bad.join(", "), "parts of log.filter cannot be read and are ignored");
     }
     done
 }
@@ -73,11 +68,7 @@ fn parse_filter(text: &str) -> (EnvFilter, Vec<String>) {
     let mut filter = EnvFilter::new("off");
     let mut bad = Vec::new();
     let mut any = false;
-    for part in text
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-    {
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         match part.parse() {
             Ok(directive) => {
                 filter = filter.add_directive(directive);
@@ -86,11 +77,7 @@ fn parse_filter(text: &str) -> (EnvFilter, Vec<String>) {
             Err(_) => bad.push(part.to_owned()),
         }
     }
-    if any {
-        (filter, bad)
-    } else {
-        (EnvFilter::new("info"), bad)
-    }
+    if any { (filter, bad) } else { (EnvFilter::new("info"), bad) }
 }
 
 #[cfg(test)]
@@ -111,10 +98,7 @@ mod tests {
         let (filter, bad) = parse_filter("info, task_executor=debug, sqlx==, ");
         assert_eq!(bad, ["sqlx=="]);
         let shown = filter.to_string();
-        assert!(
-            shown.contains("info") && shown.contains("task_executor=debug"),
-            "{shown}"
-        );
+        assert!(shown.contains("info") && shown.contains("task_executor=debug"), "{shown}");
     }
 
     #[test]

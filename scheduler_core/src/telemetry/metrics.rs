@@ -157,12 +157,7 @@ metrics! {
 /// Tells the installed recorder the description and unit of every metric.
 pub fn describe_all() {
     for metric in ALL {
-        let Metric {
-            name,
-            unit,
-            description,
-            ..
-        } = *metric;
+        let Metric { name, unit, description, .. } = *metric;
         match metric.kind {
             MetricKind::Counter => describe_counter!(name, unit, description),
             MetricKind::Gauge => describe_gauge!(name, unit, description),
@@ -181,37 +176,17 @@ mod tests {
     #[test]
     fn names_are_unique_and_spelled_by_the_rules() {
         let mut seen = BTreeSet::new();
-        for Metric {
-            name,
-            kind,
-            unit,
-            labels,
-            description,
-        } in ALL
-        {
+        for Metric { name, kind, unit, labels, description } in ALL {
             assert!(seen.insert(name), "{name} is declared twice");
-            assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
-                "{name}"
-            );
-            assert_eq!(
-                name.ends_with("_total"),
-                *kind == MetricKind::Counter,
-                "{name}"
-            );
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert_eq!(name.ends_with("_total"), *kind == MetricKind::Counter, "{name}");
             assert_eq!(name.ends_with("_seconds"), *unit == Unit::Seconds, "{name}");
             if *kind == MetricKind::Histogram {
-                assert!(
-                    name.ends_with("_seconds") || name.ends_with("_size"),
-                    "{name}: no buckets"
-                );
+                assert!(name.ends_with("_seconds") || name.ends_with("_size"), "{name}: no buckets");
             }
             assert!(description.ends_with('.'), "{name}: {description}");
             for forbidden in ["id", "merchant", "job", "template", "url"] {
-                assert!(
-                    !labels.contains(&forbidden),
-                    "{name} has the label {forbidden}"
-                );
+                assert!(!labels.contains(&forbidden), "{name} has the label {forbidden}");
             }
         }
     }

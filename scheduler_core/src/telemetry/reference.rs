@@ -19,24 +19,14 @@ merchants, nothing that a merchant chooses freely. Histograms in seconds have bu
 
 /// The text of `docs/metrics.md`.
 pub fn reference_markdown() -> String {
-    ALL.iter()
-        .fold(HEAD.to_owned(), |text, metric| text + &row(metric))
+    ALL.iter().fold(HEAD.to_owned(), |text, metric| text + &row(metric))
 }
 
 fn row(metric: &Metric) -> String {
     let kind = format!("{:?}", metric.kind).to_lowercase();
-    let labels: Vec<String> = metric
-        .labels
-        .iter()
-        .map(|label| format!("`{label}`"))
-        .collect();
-    let Metric {
-        name, description, ..
-    } = metric;
-    format!(
-        "| `{name}` | {kind} | {} | {description} |\n",
-        labels.join(", ")
-    )
+    let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+    let Metric { name, description, .. } = metric;
+    format!("| `{name}` | {kind} | {} | {description} |\n", labels.join(", "))
 }
 
 #[cfg(test)]

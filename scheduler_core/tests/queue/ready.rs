@@ -134,10 +134,15 @@ async fn without_a_connection_everything_fails_at_once_and_works_again_later() {
     assert!(matches!(queue.push("default", 5, generation, &[]).await, Err(QueueError::NotConnected(_))));
     assert!(connection.ping().await.is_err());
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
-    eventually(WAIT * 5, || async { matches!(popper.pop(1, false).await, Err(QueueError::NotConnected(_))).then_some(()) }).await;
+    eventually(WAIT * 5, || async {
+        matches!(popper.pop(1, false).await, Err(QueueError::NotConnected(_))).then_some(())
+    })
+    .await;
 
     proxy.open().await;
-    eventually(WAIT * 5, || async { queue.push("default", 5, generation, &[]).await.ok().filter(|o| !o.memory_lost) }).await;
-    let popped = eventually(WAIT * 5, || async { popper.pop(1, false).await.ok().filter(|popped| !popped.is_empty()) }).await;
+    eventually(WAIT * 5, || async { queue.push("default", 5, generation, &[]).await.ok().filter(|o| !o.memory_lost) })
+        .await;
+    let popped =
+        eventually(WAIT * 5, || async { popper.pop(1, false).await.ok().filter(|popped| !popped.is_empty()) }).await;
     assert_eq!(popped, [member(1)]);
 }

@@ -94,13 +94,19 @@ async fn merchants_without_a_receiver_share_that_of_the_platform_and_its_secret(
 async fn an_alert_is_tried_again_with_the_same_id_until_it_is_taken() {
     let world = World::new().await;
     let receiver = Receiver::start().await;
-    receiver.answer(vec![Script::status(500), Script::status(302).header("location", "/elsewhere"), Script::status(204)]);
+    receiver.answer(vec![
+        Script::status(500),
+        Script::status(302).header("location", "/elsewhere"),
+        Script::status(204),
+    ]);
     world.store().set_merchant_alerts(world.merchant, Some(&receiver.url("/")), None).await.unwrap();
     outbox(&world, world.merchant, 1).await;
     until_closed(&world, &mut duty(&world, config()), 1).await;
     let deliveries = receiver.deliveries();
     assert_eq!(deliveries.len(), 3);
-    assert!(deliveries.iter().all(|d| d.uri.path() == "/" && d.header("webhook-id") == deliveries[0].header("webhook-id")));
+    assert!(
+        deliveries.iter().all(|d| d.uri.path() == "/" && d.header("webhook-id") == deliveries[0].header("webhook-id"))
+    );
     let delivered = "SELECT count(*) FROM alert_outbox WHERE delivered_at IS NOT NULL AND attempts = 3";
     assert_eq!(world.number(delivered).await, 1);
 }
@@ -188,10 +194,8 @@ async fn an_alert_whose_deliverer_died_is_due_again_after_its_lease() {
     let lease = |lease| LeaseOptions { limit: 10, per_merchant: 10, except: &[], lease };
     let mine = world.store().lease_alerts(&lease(Duration::from_millis(50))).await.unwrap();
     assert_eq!((mine.len(), mine[0].attempt), (1, 1));
-    let theirs = eventually(SOON, || async {
-        world.store().lease_alerts(&lease(Duration::ZERO)).await.unwrap().pop()
-    })
-    .await;
+    let theirs =
+        eventually(SOON, || async { world.store().lease_alerts(&lease(Duration::ZERO)).await.unwrap().pop() }).await;
     assert_eq!((theirs.id, theirs.attempt), (mine[0].id, 2));
     // Late news of the first attempt do not touch the second.
     assert!(!world.store().alert_failed(&mine[0], Duration::from_secs(3600), "late").await.unwrap());

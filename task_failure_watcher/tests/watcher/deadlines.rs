@@ -17,7 +17,8 @@ async fn with_deadline(world: &World, seconds: f64) -> JobId {
 #[tokio::test]
 async fn what_has_not_started_by_its_deadline_expires() {
     let world = World::new().await;
-    let (late, early, never) = (with_deadline(&world, -1.0).await, with_deadline(&world, 60.0).await, world.job().await);
+    let (late, early, never) =
+        (with_deadline(&world, -1.0).await, with_deadline(&world, 60.0).await, world.job().await);
     let seed = JobSeed {
         state: "retrying",
         attempt: 2,

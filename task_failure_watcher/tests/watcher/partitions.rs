@@ -37,8 +37,9 @@ async fn the_days_to_come_have_their_partitions() {
 #[tokio::test]
 async fn two_watchers_make_them_at_the_same_time() {
     let world = World::new().await;
-    let (one, two) = tokio::join!(world.store().ensure_partitions(12), world.store().ensure_partitions(12));
-    assert!(one.unwrap().failed.is_empty() && two.unwrap().failed.is_empty());
+    let duty = || Partitions::new(world.store().clone(), Retention { ahead_days: 12, ..RETENTION });
+    let (mut one, mut two) = (duty(), duty());
+    tokio::join!(pump(&mut one), pump(&mut two));
     assert!(exists(&world, "occurrences", 12).await);
 }
 
@@ -96,6 +97,8 @@ async fn a_busy_table_is_left_alone_until_it_can_be_had() {
     let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'jobs_finished_other'::regclass AND granted";
     eventually(Duration::from_secs(5), || async { (world.number(locked).await > 0).then_some(()) }).await;
     assert!(!world.store().drop_partition(&old[0]).await.unwrap());
+    // Nobody was kept waiting: what needs less than the whole table gets it.
+    assert_eq!(world.number("SELECT count(*) FROM jobs_finished").await, 0);
     reader.await.unwrap();
     assert!(world.store().drop_partition(&old[0]).await.unwrap());
     // Somebody else has dropped it by now: just as well.
@@ -116,4 +119,21 @@ async fn old_rows_of_the_default_partition_go_too() {
     assert_eq!(world.store().rows_in_default(DayTable::Occurrences, 100).await.unwrap(), 5);
     pump(&mut Partitions::new(world.store().clone(), RETENTION)).await;
     assert_eq!(world.store().rows_in_default(DayTable::Occurrences, 100).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_new_day_waits_for_a_busy_default_partition_only_briefly() {
+    let world = World::new().await;
+    let store = world.store().clone();
+    let reader = tokio::spawn(async move {
+        let held = "BEGIN; LOCK TABLE executions_default IN ACCESS SHARE MODE; SELECT pg_sleep(1.5); COMMIT";
+        test_support::sql::execute(&store, held).await;
+    });
+    let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'executions_default'::regclass AND granted";
+    eventually(Duration::from_secs(5), || async { (world.number(locked).await > 0).then_some(()) }).await;
+    let outcome = world.store().ensure_partitions(8).await.unwrap();
+    assert_eq!((outcome.busy.len(), outcome.made.len()), (1, 0));
+    reader.await.unwrap();
+    let outcome = world.store().ensure_partitions(8).await.unwrap();
+    assert_eq!((outcome.busy.len(), outcome.made.len()), (0, 4));
 }

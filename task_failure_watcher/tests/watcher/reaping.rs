@@ -1,14 +1,14 @@
 use crate::world::{World, pump};
-use chrono::Utc;
 use scheduler_core::domain::{ExecutionResult, SessionId};
 use scheduler_core::queue::hints::Topic;
 use scheduler_core::queue::{Hint, HintReceiver};
 use scheduler_core::reconcile::{Progress, Reconcile, Wake};
+use scheduler_core::store::transitions::claim::ClaimKey;
 use scheduler_core::store::transitions::reap::ReapOptions;
 use scheduler_core::store::transitions::results::{Acceptance, AttemptReport};
 use std::time::Duration;
 use task_failure_watcher::{Reaper, ReaperConfig};
-use test_support::seed::JobSeed;
+use test_support::seed::{self, JobSeed};
 
 const CONFIG: ReaperConfig =
     ReaperConfig { batch: 100, per_second: 1_000_000, max_crashes: 10, lost_after: Duration::from_secs(8) };
@@ -121,16 +121,10 @@ async fn too_many_crashes_are_a_dead_letter_with_an_alert() {
     assert_eq!(world.number(&counts).await, 1);
 }
 
-fn success(world: &World, claim: &scheduler_core::store::transitions::claim::ClaimKey) -> AttemptReport {
-    let now = chrono::DateTime::<Utc>::from_timestamp(1_800_000_000, 0).unwrap();
-    let _ = world;
-    AttemptReport {
-        key: *claim,
-        session: SessionId::random(),
-        started_at: now,
-        finished_at: now,
-        result: ExecutionResult::success(),
-    }
+async fn success(world: &World, claim: &ClaimKey) -> AttemptReport {
+    let now = seed::database_now(world.store()).await;
+    let session = SessionId::random();
+    AttemptReport { key: *claim, session, started_at: now, finished_at: now, result: ExecutionResult::success() }
 }
 
 #[tokio::test]
@@ -141,11 +135,11 @@ async fn of_a_result_and_the_reaper_the_first_wins() {
     // Read while both were there; then one result arrives.
     let page = world.store().lost_claims(None, 10).await.unwrap();
     assert_eq!(page.len(), 2);
-    let first = world.store().record_results(&[success(&world, &claims[0])]).await.unwrap();
+    let first = world.store().record_results(&[success(&world, &claims[0]).await]).await.unwrap();
     assert_eq!(first[0].acceptance, Acceptance::Accepted);
     let reaped = world.stores.edges.reap(&page, &OPTIONS).await.unwrap();
     assert_eq!(reaped.retried.iter().map(|retried| retried.job).collect::<Vec<_>>(), [jobs[1]]);
-    let second = world.store().record_results(&[success(&world, &claims[1])]).await.unwrap();
+    let second = world.store().record_results(&[success(&world, &claims[1]).await]).await.unwrap();
     assert_eq!(second[0].acceptance, Acceptance::Stale);
     assert_eq!(world.state(jobs[0]).await, "succeeded");
     assert_eq!(world.state(jobs[1]).await, "retrying");

@@ -75,7 +75,8 @@ async fn the_wait_is_never_shorter_than_the_target_asked_for() {
     world.execute("UPDATE jobs_live SET retry_not_before = '2026-06-01 12:01:30.000001Z'").await;
     pump(&mut duty(&world)).await;
     assert_eq!(wait_of(&world, asked).await, 90_000);
-    let exact = format!("SELECT count(*) FROM jobs_live WHERE id = '{asked}' AND run_at >= '2026-06-01 12:01:30.000001Z'");
+    let exact =
+        format!("SELECT count(*) FROM jobs_live WHERE id = '{asked}' AND run_at >= '2026-06-01 12:01:30.000001Z'");
     assert_eq!(world.number(&exact).await, 1);
     // 512 s, halved: longer than asked for.
     assert_eq!(wait_of(&world, backed_off).await, 256_000);
@@ -103,8 +104,7 @@ async fn used_up_attempts_are_a_dead_letter_with_an_alert() {
 async fn lost_attempts_do_not_use_attempts_up() {
     let world = World::new().await;
     let seed = |crashes| JobSeed { crashes, max_attempts: 3, ..JobSeed::failed(world.merchant, 5, true) };
-    let (two_failures, three_failures) =
-        (seed(3).insert(world.store()).await, seed(2).insert(world.store()).await);
+    let (two_failures, three_failures) = (seed(3).insert(world.store()).await, seed(2).insert(world.store()).await);
     pump(&mut duty(&world)).await;
     assert_eq!(world.state(two_failures).await, "retrying");
     assert_eq!(world.state(three_failures).await, "dead");
@@ -197,7 +197,8 @@ async fn two_watchers_decide_about_every_failure_exactly_once() {
     let (mut one, mut two) = (watcher(), watcher());
     while world.number("SELECT count(*) FROM jobs_live WHERE state = 'failed'").await > 0 {
         let (one, two) = tokio::join!(one.tick(), two.tick());
-        (one.unwrap(), two.unwrap());
+        one.unwrap();
+        two.unwrap();
     }
     assert_eq!(world.number("SELECT count(*) FROM jobs_live WHERE state = 'retrying' AND attempt = 1").await, 250);
     assert_eq!(world.number("SELECT count(*) FROM jobs_finished WHERE state = 'dead'").await, 250);

@@ -11,8 +11,12 @@ async fn of_what_was_missed_only_the_latest_runs() {
     let id = world.template("quarter", json!({"kind": "cron", "expression": "*/15 * * * *"})).await.id;
     world.clock.set(time("2026-05-04T11:05:00Z"));
     world.settle().await;
-    let expected =
-        [("10:15:00", "missed_window"), ("10:30:00", "missed_window"), ("10:45:00", "missed_window"), ("11:00:00", "dispatched")];
+    let expected = [
+        ("10:15:00", "missed_window"),
+        ("10:30:00", "missed_window"),
+        ("10:45:00", "missed_window"),
+        ("11:00:00", "dispatched"),
+    ];
     assert_eq!(world.ledger(id).await, pairs(&expected));
     let jobs = world.live_jobs(id).await;
     assert_eq!(jobs.len(), 1);

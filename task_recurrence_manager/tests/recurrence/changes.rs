@@ -29,9 +29,11 @@ async fn change(world: &World, id: TemplateId, change: TemplateChange<'_>) -> u6
 
 async fn cancelled(world: &World, id: TemplateId) -> usize {
     let finished = templates::finished_jobs(world.store(), world.merchant, id).await;
-    assert!(finished.iter().all(|(_, state, reason)| {
-        state == "cancelled" && reason.as_deref() == Some("template_changed")
-    }));
+    assert!(
+        finished
+            .iter()
+            .all(|(_, state, reason)| { state == "cancelled" && reason.as_deref() == Some("template_changed") })
+    );
     finished.len()
 }
 
@@ -86,8 +88,10 @@ async fn a_retrying_or_redriven_job_is_left_alone() {
     let (tried, redriven) = (jobs[1].id, jobs[2].id);
     sql::execute(
         world.store(),
-        &format!("UPDATE jobs_live SET state = 'retrying', attempt = 1 WHERE id = '{tried}';
-                  UPDATE jobs_live SET redriven_from = gen_random_uuid() WHERE id = '{redriven}'"),
+        &format!(
+            "UPDATE jobs_live SET state = 'retrying', attempt = 1 WHERE id = '{tried}';
+                  UPDATE jobs_live SET redriven_from = gen_random_uuid() WHERE id = '{redriven}'"
+        ),
     )
     .await;
     assert_eq!(change(&world, id, TemplateChange::Pause).await, 1);
@@ -135,7 +139,8 @@ async fn a_trigger_makes_a_job_beside_the_schedule() {
     let world = World::new().await;
     let id = three_ahead(&world).await;
     change(&world, id, TemplateChange::Pause).await;
-    let trigger = Trigger { merchant: world.merchant, template: id, now: world.clock.now(), traceparent: None, key: None };
+    let trigger =
+        Trigger { merchant: world.merchant, template: id, now: world.clock.now(), traceparent: None, key: None };
     let Triggered::Created { job, lane } = world.store().trigger_template(&trigger).await.unwrap() else {
         panic!("not triggered");
     };

@@ -43,7 +43,10 @@ impl<S: RequiredScope> FromRequestParts<AppState> for Caller<S> {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
         if !app.started.load(Ordering::Acquire) {
-            return Err(Problem::unavailable("starting", "the service is starting and does not reach its database yet; try again"));
+            return Err(Problem::unavailable(
+                "starting",
+                "the service is starting and does not reach its database yet; try again",
+            ));
         }
         let sent = parts.headers.get("x-api-key").and_then(|value| value.to_str().ok());
         let secret = sent.and_then(ApiKeySecret::parse).ok_or_else(unauthorized)?;

@@ -49,7 +49,8 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
         return Ok(());
     }
-    let said = if sent.is_empty() { "the request has no Content-Type".to_owned() } else { format!("the body is `{essence}`") };
+    let said =
+        if sent.is_empty() { "the request has no Content-Type".to_owned() } else { format!("the body is `{essence}`") };
     Err(Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_media_type",

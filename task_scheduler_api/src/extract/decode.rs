@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use scheduler_core::domain::job_spec::has_nul_escape;
 use scheduler_core::domain::target::LATER_KINDS;
 use scheduler_core::domain::{FieldError, HttpTarget};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
@@ -66,6 +66,10 @@ fn refuse(text: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> 
     match inner.classify() {
         Category::Syntax | Category::Eof | Category::Io => malformed(format!("not JSON: {inner}")),
         Category::Data => {
+            // What is no JSON is said first, wherever in the text it comes.
+            if let Err(syntax) = serde_json::from_str::<IgnoredAny>(text) {
+                return malformed(format!("not JSON: {syntax}"));
+            }
             let at = pointer(error.path());
             let found = inside_target(text, &at).unwrap_or_else(|| explain(&at, &without_position(&inner.to_string())));
             Problem::invalid(vec![found])
@@ -90,7 +94,8 @@ pub(super) fn explain(at: &str, message: &str) -> FieldError {
     let names = quoted(message);
     if message.starts_with("unknown field") {
         let (name, known) = names.split_first().map_or(("", &[][..]), |(name, known)| (*name, known));
-        let at = if at.ends_with(&format!("/{}", escape(name))) { at.to_owned() } else { format!("{at}/{}", escape(name)) };
+        let at =
+            if at.ends_with(&format!("/{}", escape(name))) { at.to_owned() } else { format!("{at}/{}", escape(name)) };
         return FieldError::new(at, unknown_name(name, known));
     }
     if message.starts_with("unknown variant") {
@@ -220,7 +225,10 @@ mod tests {
     #[test]
     fn kinds_that_come_later_are_named_as_such() {
         let (at, detail) = field(r#"{"target":{"kind":"grpc"}}"#);
-        assert_eq!((at.as_str(), detail.as_str()), ("/target/kind", "`grpc` is not available yet; available: http, noop"));
+        assert_eq!(
+            (at.as_str(), detail.as_str()),
+            ("/target/kind", "`grpc` is not available yet; available: http, noop")
+        );
         assert!(field(r#"{"target":{"kind":"htp"}}"#).1.contains("did you mean `http`"));
     }
 

@@ -16,7 +16,11 @@ impl<S: Send + Sync, T: FromStr + Send> FromRequestParts<S> for PathId<T> {
         let text = Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| text).unwrap_or_default();
         text.parse().map(Self).map_err(|_| {
             let shown: String = text.chars().filter(|c| !c.is_control()).take(64).collect();
-            Problem::new(StatusCode::NOT_FOUND, "not_found", format!("`{shown}` is no id; ids are UUIDs, as lists show them"))
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                format!("`{shown}` is no id; ids are UUIDs, as lists show them"),
+            )
         })
     }
 }

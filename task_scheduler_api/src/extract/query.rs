@@ -6,9 +6,10 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use scheduler_core::domain::FieldError;
 use serde::de::value::{Error as ValueError, MapDeserializer, SeqDeserializer};
-use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 /// The decoded query string. Pointers of its refusals name the parameter: `/limit`.
@@ -27,7 +28,10 @@ fn decode<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     let mut grouped: Vec<(String, Vec<String>)> = Vec::new();
     for (name, value) in pairs {
         if name.contains('\0') || value.contains('\0') {
-            return Err(Problem::invalid_field(format!("/{}", name.replace('\0', "")), "contains the character U+0000; remove it"));
+            return Err(Problem::invalid_field(
+                format!("/{}", name.replace('\0', "")),
+                "contains the character U+0000; remove it",
+            ));
         }
         match grouped.iter_mut().find(|(known, _)| *known == name) {
             Some((_, values)) => values.push(value),
@@ -35,7 +39,8 @@ fn decode<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
         }
     }
     let fields = grouped.into_iter().map(|(name, values)| (name.clone(), Values { name, values }));
-    T::deserialize(MapDeserializer::<_, ValueError>::new(fields)).map_err(|error| Problem::invalid(vec![explain(&error.to_string())]))
+    T::deserialize(MapDeserializer::<_, ValueError>::new(fields))
+        .map_err(|error| Problem::invalid(vec![explain(&error.to_string())]))
 }
 
 /// Splits and unescapes; `+` is a space.
@@ -119,7 +124,11 @@ impl<'de> Deserializer<'de> for Values {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, ValueError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -159,9 +168,28 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err: Display>,
 {
-    let values: Vec<String> = serde::Deserialize::deserialize(deserializer)?;
-    let parts = values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|part| !part.is_empty());
-    parts.map(|part| part.parse().map_err(D::Error::custom)).collect()
+    deserializer.deserialize_seq(CommaSeparated(PhantomData))
+}
+
+/// Parses within the visit, where errors still learn their parameter.
+struct CommaSeparated<T>(PhantomData<T>);
+
+impl<'de, T: FromStr<Err: Display>> Visitor<'de> for CommaSeparated<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("values separated by commas")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Vec<T>, A::Error> {
+        let mut parts = Vec::new();
+        while let Some(value) = values.next_element::<String>()? {
+            for part in value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+                parts.push(part.parse().map_err(A::Error::custom)?);
+            }
+        }
+        Ok(parts)
+    }
 }
 
 #[cfg(test)]
@@ -190,7 +218,8 @@ mod tests {
 
     #[test]
     fn names_repeat_and_commas_separate() {
-        let query = "limit=5&state=dead,failed&state=running&tag=a:1,2&tag=b%20c&created_after=2026-01-01T00:00:00Z&exact=true";
+        let query =
+            "limit=5&state=dead,failed&state=running&tag=a:1,2&tag=b%20c&created_after=2026-01-01T00:00:00Z&exact=true";
         let example: Example = decode(query).unwrap();
         assert_eq!(example.state, [JobState::Dead, JobState::Failed, JobState::Running]);
         assert_eq!(example.tag, ["a:1,2", "b c"]);

@@ -17,7 +17,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
 
 /// Pauses before the attempts to find out what a lost commit did.
-const RESOLVE_PAUSES: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(200), Duration::from_millis(800)];
+const RESOLVE_PAUSES: [Duration; 3] =
+    [Duration::from_millis(20), Duration::from_millis(200), Duration::from_millis(800)];
+
+/// How long the creates of a failed group may take one by one before the rest is refused after an error.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Writes groups, one after the other.
 pub(super) struct Flusher {
@@ -52,13 +56,22 @@ impl Flusher {
                 self.one_by_one(group, false).await;
             }
             Err(error) => {
-                tracing::warn!(error = %anyhow::Error::new(error), "a group of creates failed; its jobs are tried one by one");
-                self.recover(group).await;
+                let nobody_knows = error.class() == ErrorClass::Unknown;
+                let error = anyhow::Error::new(error);
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "a group of creates failed; its jobs are tried one by one"
+                );
+                if nobody_knows {
+                    self.recover(group).await;
+                } else {
+                    self.one_by_one(group, false).await;
+                }
             }
         }
     }
 
-    /// After a failed group: nobody may create a job twice, nor be told that it failed when it did not.
+    /// After a commit without an answer: nobody may create a job twice, nor be told that it failed when it did not.
     async fn recover(&self, mut group: Group) {
         let Some(existing) = self.resolve(&group).await else {
             let unknown = Problem::unavailable(
@@ -86,18 +99,19 @@ impl Flusher {
     }
 
     /// Each create in a transaction of its own, so that one that cannot be stored fails alone. Once the database is
-    /// away the rest need not try.
+    /// away, or too slow for so many, the rest need not try.
     async fn one_by_one(&self, mut group: Group, again: bool) {
-        let mut unavailable: Option<Problem> = None;
+        let started = Instant::now();
+        let mut refused: Option<Problem> = None;
         while let Some((single, followers)) = group.next() {
-            let outcome = match &unavailable {
+            let outcome = match &refused {
                 Some(problem) => Ingested::Refused(problem.clone()),
                 None => match self.create_alone(&single, again).await {
                     Ok(outcome) => outcome,
                     Err(error) => {
-                        let away = error.is_unavailable();
+                        let away = error.class() == ErrorClass::Unknown || started.elapsed() > PATIENCE;
                         let problem = Problem::from(error);
-                        unavailable = away.then(|| problem.clone());
+                        refused = away.then(|| problem.clone());
                         Ingested::Refused(problem)
                     }
                 },
@@ -113,18 +127,22 @@ impl Flusher {
         let body = |_: &[_]| single.key.as_ref().map(|(_, answer)| answer.body.clone()).unwrap_or_default();
         let key = single.key.as_ref().map(|(key, answer)| KeyedAnswer { key, status: answer.status, body: &body });
         let jobs = slice::from_ref(&single.job);
-        for attempt in 0.. {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
             let request = CreateTogether { merchant: single.job.merchant, jobs, key, again };
             match self.store.create_together(&request).await {
-                Ok(CreateOutcome::KeyTaken(KeyHolder::Same(_))) if again => return Ok(Ingested::Created),
+                // The attempt before this one took the key after all: the kept answer shows this very job.
+                Ok(CreateOutcome::KeyTaken(KeyHolder::Same(kept))) if again && kept.body == body(&[]) => {
+                    return Ok(Ingested::Created);
+                }
                 // The holder ended while we looked for it: the key is free.
-                Ok(CreateOutcome::Duplicate { holder: None, .. }) if attempt < 3 => {}
+                Ok(CreateOutcome::Duplicate { holder: None, .. }) if attempts < 3 => {}
                 Ok(outcome) => return Ok(ingested(outcome)),
-                Err(error) if attempt < 1 && error.class() != ErrorClass::Fatal && error.is_unavailable() => again = true,
+                Err(error) if error.is_unavailable() && attempts < 2 => again = true,
                 Err(error) => return Err(error),
             }
         }
-        unreachable!("the loop only ends by returning")
     }
 
     /// Counts the jobs and wakes the populators.

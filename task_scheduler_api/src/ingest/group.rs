@@ -67,9 +67,11 @@ impl Group {
         (self.singles, self.askers) = (singles, askers);
     }
 
-    /// Takes one out.
+    /// Takes one out: those that wait for nobody first, then those whose keys somebody else may hold.
     pub(super) fn next(&mut self) -> Option<(Arc<Single>, Askers)> {
-        Some((self.singles.pop()?, self.askers.pop()?))
+        let free = |single: &Arc<Single>| single.key.is_none() && single.job.spec.dedupe_key.is_none();
+        let next = self.singles.iter().rposition(free).or_else(|| self.singles.len().checked_sub(1))?;
+        Some((self.singles.swap_remove(next), self.askers.swap_remove(next)))
     }
 }
 

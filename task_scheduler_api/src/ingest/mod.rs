@@ -70,7 +70,8 @@ impl Ingest {
     pub async fn create(&self, single: Arc<Single>) -> Result<Ingested, Problem> {
         let (answer, answered) = oneshot::channel();
         let queued = self.queue.try_send(Waiting { single, answer });
-        queued.map_err(|_full| Problem::unavailable("ingest_full", "too many creates are waiting already; try again"))?;
+        queued
+            .map_err(|_full| Problem::unavailable("ingest_full", "too many creates are waiting already; try again"))?;
         // Only a flusher that died drops the sender.
         answered.await.map_err(|_| Problem::internal())
     }

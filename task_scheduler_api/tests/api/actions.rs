@@ -66,7 +66,8 @@ async fn a_cancel_and_a_claim_never_both_win() {
         let wishes = [wish];
         let claim = world.database.claims_store().claim(executor.session, &wishes, std::time::Duration::ZERO);
         let (cancelled, claimed) = tokio::join!(world.act(&path), claim);
-        let granted = matches!(claimed.unwrap()[0].answer, scheduler_core::store::transitions::claim::ClaimAnswer::Granted(_));
+        let granted =
+            matches!(claimed.unwrap()[0].answer, scheduler_core::store::transitions::claim::ClaimAnswer::Granted(_));
         let expected = if granted { 202 } else { 200 };
         assert_eq!(cancelled.status, expected, "{cancelled:?}");
     }
@@ -104,7 +105,8 @@ async fn run_now_is_for_what_waits_for_a_time() {
 #[tokio::test]
 async fn retry_starts_the_next_attempt_or_makes_a_new_job() {
     let world = World::new().await;
-    let backoff = seed::JobSeed { state: "retrying", attempt: 2, due_in_seconds: 3600.0, ..seed::JobSeed::due(world.merchant) };
+    let backoff =
+        seed::JobSeed { state: "retrying", attempt: 2, due_in_seconds: 3600.0, ..seed::JobSeed::due(world.merchant) };
     let retrying = backoff.insert(world.store()).await;
     let due = world.act(&format!("/v1/jobs/{retrying}/retry")).await.expect(200);
     assert_eq!((&due["state"], &due["id"]), (&json!("retrying"), &json!(retrying)));
@@ -119,7 +121,10 @@ async fn retry_starts_the_next_attempt_or_makes_a_new_job() {
     let new_id: JobId = new["id"].as_str().unwrap().parse().unwrap();
     assert_eq!(location, format!("/v1/jobs/{new_id}"));
     assert_eq!((&new["redriven_from"], &new["state"], &new["attempt"]), (&json!(done), &json!("scheduled"), &json!(0)));
-    assert_eq!((&new["payload"], &new["external_id"], &new["metadata"]), (&json!({"a": 1}), &json!("x"), &json!({"k": "v"})));
+    assert_eq!(
+        (&new["payload"], &new["external_id"], &new["metadata"]),
+        (&json!({"a": 1}), &json!("x"), &json!({"k": "v"}))
+    );
     let second = world.act(&format!("/v1/jobs/{done}/retry")).await.problem(409, "already_redriven");
     assert_eq!(second["job_id"], new["id"]);
     world.executor().await.claim(new_id).await;

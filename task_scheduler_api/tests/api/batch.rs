@@ -37,7 +37,10 @@ async fn one_bad_job_refuses_them_all_and_is_pointed_at() {
     with(5, job(json!({"depends_on": [uuid::Uuid::nil()]}))).await.invalid("/jobs/5/depends_on/0");
     let holder = world.create(json!({"dedupe_key": "d", "delay_seconds": 9})).await;
     let duplicate = with(7, job(json!({"dedupe_key": "d"}))).await.problem(409, "duplicate_job");
-    assert_eq!((&duplicate["job_id"], &duplicate["errors"][0]["pointer"]), (&json!(holder), &json!("/jobs/7/dedupe_key")));
+    assert_eq!(
+        (&duplicate["job_id"], &duplicate["errors"][0]["pointer"]),
+        (&json!(holder), &json!("/jobs/7/dedupe_key"))
+    );
     let twice = vec![job(json!({"dedupe_key": "e"})), job(json!({"dedupe_key": "e"}))];
     world.post("/v1/jobs/batch", batch(twice)).await.problem(409, "duplicate_job");
     assert_eq!(sql::number(world.store(), "SELECT count(*) FROM jobs_live").await, 1);

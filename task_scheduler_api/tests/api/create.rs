@@ -66,7 +66,8 @@ async fn populators_hear_of_jobs_that_are_due_soon() {
 #[tokio::test]
 async fn the_lane_comes_from_the_queue() {
     let world = World::new().await;
-    let statement = format!("INSERT INTO queues (merchant_id, name, lane) VALUES ('{}', 'bulk', 'slow')", world.merchant);
+    let statement =
+        format!("INSERT INTO queues (merchant_id, name, lane) VALUES ('{}', 'bulk', 'slow')", world.merchant);
     sql::execute(world.store(), &statement).await;
     world.create(json!({"queue": "bulk"})).await;
     assert_eq!(sql::text(world.store(), "SELECT lane FROM jobs_live").await.as_deref(), Some("slow"));

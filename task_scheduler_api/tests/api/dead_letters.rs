@@ -23,7 +23,10 @@ async fn dead_letters_are_listed_and_read() {
         assert_eq!((found.len(), &found[0]["id"]), (1, &json!(id)), "{query}");
     }
     let now = seed::database_now(world.store()).await.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    assert_eq!((listed(&world, &format!("before={now}")).await.len(), listed(&world, &format!("after={now}")).await.len()), (2, 0));
+    assert_eq!(
+        (listed(&world, &format!("before={now}")).await.len(), listed(&world, &format!("after={now}")).await.len()),
+        (2, 0)
+    );
     let letter = world.get(&format!("/v1/dead-letters/{old}")).await.expect(200);
     assert_eq!((&letter["state"], &letter["redriven_as"]), (&json!("dead"), &json!([])));
     world.get("/v1/dead-letters?reason=bored").await.invalid("/reason");
@@ -34,7 +37,9 @@ async fn dead_letters_are_listed_and_read() {
 #[tokio::test]
 async fn a_redrive_is_a_new_job_and_the_dead_one_shows_it() {
     let world = World::new().await;
-    let dead = world.dead(json!({"payload": [1], "max_attempts": 3, "start_deadline_seconds": 500, "priority": 4}), "exhausted").await;
+    let dead = world
+        .dead(json!({"payload": [1], "max_attempts": 3, "start_deadline_seconds": 500, "priority": 4}), "exhausted")
+        .await;
     let mut hints = world.listen(&[Topic::Due]).await;
     let new = world.act(&format!("/v1/dead-letters/{dead}/redrive")).await.expect(201);
     assert_eq!((&new["redriven_from"], &new["attempt"], &new["max_attempts"]), (&json!(dead), &json!(0), &json!(3)));

@@ -30,7 +30,9 @@ async fn another_body_or_path_is_refused_and_another_merchant_is_free() {
     let world = World::new().await;
     create(&world, "/v1/jobs", "k", job(json!({}))).await.expect(201);
     create(&world, "/v1/jobs", "k", job(json!({"priority": 1}))).await.problem(422, "idempotency_key_reused");
-    create(&world, "/v1/jobs/batch", "k", json!({"jobs": [job(json!({}))]})).await.problem(422, "idempotency_key_reused");
+    create(&world, "/v1/jobs/batch", "k", json!({"jobs": [job(json!({}))]}))
+        .await
+        .problem(422, "idempotency_key_reused");
     let (_, stranger) = world.stranger().await;
     let request = world.bare(Method::POST, "/v1/jobs").header("x-api-key", stranger).header("idempotency-key", "k");
     Answer::of(request.json(&job(json!({"priority": 1})))).await.expect(201);
@@ -51,7 +53,8 @@ async fn concurrent_equal_requests_make_one_job() {
     let world = World::new().await;
     let answers = futures::future::join_all((0..20).map(|_| create(&world, "/v1/jobs", "k", job(json!({}))))).await;
     let replayed = answers.iter().filter(|answer| answer.header("idempotency-replayed") == "true").count();
-    let ids: std::collections::BTreeSet<_> = answers.into_iter().map(|answer| answer.expect(201)["id"].to_string()).collect();
+    let ids: std::collections::BTreeSet<_> =
+        answers.into_iter().map(|answer| answer.expect(201)["id"].to_string()).collect();
     assert_eq!((ids.len(), replayed, live(&world).await), (1, 19, 1));
 }
 

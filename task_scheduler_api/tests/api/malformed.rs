@@ -32,7 +32,15 @@ async fn what_is_no_json_is_400() {
 #[tokio::test]
 async fn wrong_types_are_422_everywhere() {
     let world = World::new().await;
-    for body in [json!(null), json!([]), json!("job"), json!(7), json!({"target": null}), json!({"target": []}), json!({"target": {"kind": 1}})] {
+    for body in [
+        json!(null),
+        json!([]),
+        json!("job"),
+        json!(7),
+        json!({"target": null}),
+        json!({"target": []}),
+        json!({"target": {"kind": 1}}),
+    ] {
         world.post("/v1/jobs", body.clone()).await.problem(422, "validation_failed");
         world.post("/v1/jobs/batch", json!({"jobs": [body]})).await.problem(422, "validation_failed");
     }
@@ -59,7 +67,11 @@ async fn the_character_nul_is_refused_where_it_stands() {
 async fn nesting_bombs_are_400() {
     let world = World::new().await;
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
-        let bomb = format!("{{\"target\":{{\"kind\":\"noop\"}},\"payload\":{}1{}}}", open.repeat(100_000), close.repeat(100_000));
+        let bomb = format!(
+            "{{\"target\":{{\"kind\":\"noop\"}},\"payload\":{}1{}}}",
+            open.repeat(100_000),
+            close.repeat(100_000)
+        );
         let problem = world.post_raw("/v1/jobs", bomb).await.problem(400, "malformed_json");
         assert!(problem["detail"].as_str().unwrap().contains("nests deeper"));
     }
@@ -72,7 +84,9 @@ async fn bodies_that_are_too_large_are_413_and_the_client_hears_it() {
     let large = format!("{{\"target\":{{\"kind\":\"noop\"}},\"payload\":\"{}\"}}", "x".repeat(10 << 20));
     world.post_raw("/v1/jobs", large.clone()).await.problem(413, "body_too_large");
     // Without a length the limit is found on the way.
-    let chunks = futures::stream::iter(large.into_bytes().chunks(65_536).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect::<Vec<_>>());
+    let chunks = futures::stream::iter(
+        large.into_bytes().chunks(65_536).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect::<Vec<_>>(),
+    );
     world.post_raw("/v1/jobs", reqwest::Body::wrap_stream(chunks)).await.problem(413, "body_too_large");
     // A batch may be larger.
     let jobs: Vec<_> = (0..4).map(|_| job(json!({"payload": "x".repeat(900 << 10)}))).collect();

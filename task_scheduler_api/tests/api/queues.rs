@@ -20,11 +20,17 @@ async fn queues_show_their_depth() {
     world.create(json!({"queue": "empty", "delay_seconds": 60})).await;
     let queues = world.get("/v1/queues").await.expect(200);
     let queue = &queues["data"][0];
-    assert_eq!((&queue["name"], &queue["lane"], &queue["paused_at"]), (&json!("default"), &json!("default"), &json!(null)));
+    assert_eq!(
+        (&queue["name"], &queue["lane"], &queue["paused_at"]),
+        (&json!("default"), &json!("default"), &json!(null))
+    );
     assert_eq!(queue["depth"], json!({"due": 1, "later": 1, "running": 1, "retrying": 1, "blocked": 1, "failed": 1}));
     let age = queue["oldest_due_age_seconds"].as_f64().unwrap();
     assert!((100.0..160.0).contains(&age), "{age}");
-    assert_eq!((&queues["data"][1]["name"], &queues["data"][1]["oldest_due_age_seconds"]), (&json!("empty"), &json!(null)));
+    assert_eq!(
+        (&queues["data"][1]["name"], &queues["data"][1]["oldest_due_age_seconds"]),
+        (&json!("empty"), &json!(null))
+    );
 
     let first = world.get("/v1/queues?limit=1").await.expect(200);
     let next = world.get(&format!("/v1/queues?cursor={}", first["next_cursor"].as_str().unwrap())).await.expect(200);

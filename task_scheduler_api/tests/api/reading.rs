@@ -26,10 +26,17 @@ async fn a_job_shows_its_whole_life() {
     assert_eq!((&running["state"], &running["attempt"]), (&json!("running"), &json!(1)));
     assert!(running["started_at"].is_string() && running["session_id"] == executor.session.to_string());
 
-    let result = ExecutionResult { response_status: Some(500), response_body: b"o\xffps".to_vec(), ..ExecutionResult::failure("HTTP 500", true) };
+    let result = ExecutionResult {
+        response_status: Some(500),
+        response_body: b"o\xffps".to_vec(),
+        ..ExecutionResult::failure("HTTP 500", true)
+    };
     executor.finish(claim, result).await;
     let failed = get(&world, id).await;
-    assert_eq!((&failed["state"], &failed["attempt"], &failed["last_error"]), (&json!("failed"), &json!(1), &json!("HTTP 500")));
+    assert_eq!(
+        (&failed["state"], &failed["attempt"], &failed["last_error"]),
+        (&json!("failed"), &json!(1), &json!("HTTP 500"))
+    );
     assert!(failed["started_at"].is_string() && failed["finished_at"].is_null());
 
     let key = world.store().failed_jobs(None, 10).await.unwrap()[0].key;
@@ -38,7 +45,10 @@ async fn a_job_shows_its_whole_life() {
     let claim = executor.claim(id).await;
     assert_eq!(get(&world, id).await["attempt"], 2);
     let running = world.get(&format!("/v1/jobs/{id}/executions")).await.expect(200);
-    assert_eq!((&running["data"][0]["response_body"], &running["data"][1]["outcome"]), (&json!("o\u{fffd}ps"), &json!(null)));
+    assert_eq!(
+        (&running["data"][0]["response_body"], &running["data"][1]["outcome"]),
+        (&json!("o\u{fffd}ps"), &json!(null))
+    );
 
     executor.finish(claim, ExecutionResult::success()).await;
     let done = get(&world, id).await;
@@ -52,7 +62,10 @@ async fn executions_page_in_order() {
     let id = world.dead(json!({}), "exhausted").await;
     let all = world.get(&format!("/v1/jobs/{id}/executions")).await.expect(200);
     let first = &all["data"][0];
-    assert_eq!((&first["attempt"], &first["outcome"], &first["error"]), (&json!(1), &json!("failed"), &json!("it broke")));
+    assert_eq!(
+        (&first["attempt"], &first["outcome"], &first["error"]),
+        (&json!(1), &json!("failed"), &json!("it broke"))
+    );
     assert_eq!(all["next_cursor"], json!(null));
     let done = world.succeeded(json!({})).await;
     let page = world.get(&format!("/v1/jobs/{done}/executions?limit=1")).await.expect(200);
@@ -75,7 +88,11 @@ async fn lists_are_newest_first_and_page_through_live_and_finished_jobs() {
     let world = World::new().await;
     let mut created = Vec::new();
     for n in 0..7 {
-        let id = if n % 2 == 0 { world.create(json!({"delay_seconds": 60})).await } else { world.succeeded(json!({})).await };
+        let id = if n % 2 == 0 {
+            world.create(json!({"delay_seconds": 60})).await
+        } else {
+            world.succeeded(json!({})).await
+        };
         created.push(id.to_string());
         // Ids order by the millisecond.
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -106,7 +123,8 @@ async fn lists_are_narrowed_by_filters() {
     world.executor().await.claim(running).await;
     let running = running.to_string();
     let now = seed::database_now(world.store()).await.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    let hour = (seed::database_now(world.store()).await + chrono::TimeDelta::hours(1)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let hour = (seed::database_now(world.store()).await + chrono::TimeDelta::hours(1))
+        .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let cases: Vec<(String, Vec<&String>)> = vec![
         ("state=dead".into(), vec![&dead]),
         ("state=running".into(), vec![&running]),

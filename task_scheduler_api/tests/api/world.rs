@@ -7,10 +7,10 @@ use scheduler_core::health::Health;
 use scheduler_core::lifecycle::{Shutdown, ShutdownTrigger};
 use scheduler_core::queue::hints::Topic;
 use scheduler_core::queue::{Hint, HintReceiver};
+use scheduler_core::store::Store;
 use scheduler_core::store::transitions::claim::{ClaimAnswer, ClaimKey};
 use scheduler_core::store::transitions::results::{Acceptance, AttemptReport};
 use scheduler_core::store::transitions::verdict::BurialOrder;
-use scheduler_core::store::Store;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -50,7 +50,8 @@ impl Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        let body =
+            if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
         Self { status, headers, body }
     }
 
@@ -119,6 +120,8 @@ impl World {
         let address = listener.local_addr().unwrap();
         let (shutdown, listening) = Shutdown::new();
         let health = Health::new("task_scheduler_api");
+        // Until the service itself knows better.
+        health.unhealthy("postgresql", "not started");
         tokio::spawn(task_scheduler_api::serve(listener, settings, health.clone(), listening));
         let client = Client::builder().no_proxy().build().unwrap();
         Self { address, database, redis, merchant, health, key, client, shutdown }

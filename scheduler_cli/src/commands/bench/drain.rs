@@ -17,6 +17,9 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Measures.
 pub async fn measure(client: &Client, jobs: usize) -> anyhow::Result<Report> {
     let act = async |verb: &str| client.post(&format!("/v1/queues/{QUEUE}/{verb}"), &json!({})).await;
+    // A queue exists once a job has named it.
+    client.post("/v1/jobs", &json!({ "queue": QUEUE, "target": { "kind": "noop" } })).await?;
+    wait_until_empty(client).await?;
     act("pause").await?;
     let create_started = Instant::now();
     let first = create(client, jobs).await;
@@ -50,7 +53,11 @@ async fn create(client: &Client, jobs: usize) -> anyhow::Result<String> {
 }
 
 async fn wait_until_empty(client: &Client) -> anyhow::Result<()> {
-    let live = [("queue", QUEUE.to_owned()), ("state", "scheduled,running,failed,retrying".to_owned()), ("limit", "1".to_owned())];
+    let live = [
+        ("queue", QUEUE.to_owned()),
+        ("state", "scheduled,running,failed,retrying".to_owned()),
+        ("limit", "1".to_owned()),
+    ];
     let empty = async {
         loop {
             let answer = client.get("/v1/jobs", &live).await?;

@@ -1,6 +1,7 @@
 //! `scheduler bench`: measures a running scheduler from outside, through its API.
 
 mod drain;
+mod floor;
 mod latency;
 mod report;
 mod scheduled;
@@ -34,15 +35,22 @@ pub enum Command {
         #[arg(long, default_value_t = 50_000)]
         jobs: usize,
     },
+    /// The statements of the hot path alone, with nobody else: what the others are to be compared with
+    Floor {
+        /// How many jobs
+        #[arg(long, default_value_t = 50_000)]
+        jobs: usize,
+    },
 }
 
 /// Runs one measurement and prints it.
 pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
-    let client = Client::new(globals)?;
+    let client = || Client::new(globals);
     let report: Report = match command {
-        Command::Latency { jobs } => latency::measure(&client, jobs).await?,
-        Command::Scheduled { rate, seconds } => scheduled::measure(&client, rate, seconds).await?,
-        Command::Drain { jobs } => drain::measure(&client, jobs).await?,
+        Command::Latency { jobs } => latency::measure(&client()?, jobs).await?,
+        Command::Scheduled { rate, seconds } => scheduled::measure(&client()?, rate, seconds).await?,
+        Command::Drain { jobs } => drain::measure(&client()?, jobs).await?,
+        Command::Floor { jobs } => floor::measure(globals, jobs).await?,
     };
     report.print(globals.output);
     Ok(())

@@ -15,7 +15,10 @@ const BATCH: usize = 500;
 
 /// Measures.
 pub async fn measure(client: &Client, rate: usize, seconds: usize) -> anyhow::Result<Report> {
-    anyhow::ensure!((1..=10_000).contains(&rate) && (1..=600).contains(&seconds), "--rate must be from 1 to 10000, --seconds from 1 to 600");
+    anyhow::ensure!(
+        (1..=10_000).contains(&rate) && (1..=600).contains(&seconds),
+        "--rate must be from 1 to 10000, --seconds from 1 to 600"
+    );
     let count = rate * seconds;
     let sink = Sink::start(count).await?;
     let start = Clock::local().now() + LEAD;
@@ -24,7 +27,10 @@ pub async fn measure(client: &Client, rate: usize, seconds: usize) -> anyhow::Re
         let jobs: Vec<Value> = (first..count.min(first + BATCH)).map(|n| job(&sink, n, due(n))).collect();
         client.post("/v1/jobs/batch", &json!({ "jobs": jobs })).await?;
     }
-    anyhow::ensure!(Clock::local().now() < start, "creating {count} jobs took longer than {LEAD}; use a lower --rate or fewer --seconds");
+    anyhow::ensure!(
+        Clock::local().now() < start,
+        "creating {count} jobs took longer than {LEAD}; use a lower --rate or fewer --seconds"
+    );
     let mut waits = Waits::new()?;
     for number in 0..count {
         let arrival = sink.wait_for(number, Duration::from_secs(seconds as u64 + 30)).await?;

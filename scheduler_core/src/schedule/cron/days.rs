@@ -46,11 +46,7 @@ impl DayRule {
     /// The matching days of a month.
     pub(super) fn in_month(&self, month: &Month) -> u32 {
         let (by_date, by_weekday) = (self.month.in_month(month), self.week.in_month(month));
-        if self.both {
-            by_date & by_weekday
-        } else {
-            by_date | by_weekday
-        }
+        if self.both { by_date & by_weekday } else { by_date | by_weekday }
     }
 }
 
@@ -60,9 +56,7 @@ impl DayOfMonth {
         for item in items {
             match *item {
                 Item::Range { first, last, step } => {
-                    expand(Field::DayOfMonth, first, last, step, |day| {
-                        rule.days |= 1 << day
-                    });
+                    expand(Field::DayOfMonth, first, last, step, |day| rule.days |= 1 << day);
                 }
                 Item::LastDay { before } => rule.before_last |= 1 << before,
                 Item::NearestWeekday { day } => rule.nearest |= 1 << day,
@@ -103,9 +97,7 @@ impl DayOfWeek {
         for item in items {
             match *item {
                 Item::Range { first, last, step } => {
-                    expand(Field::DayOfWeek, first, last, step, |day| {
-                        rule.days |= 1 << (day % 7)
-                    });
+                    expand(Field::DayOfWeek, first, last, step, |day| rule.days |= 1 << (day % 7));
                 }
                 Item::Nth { weekday, nth } => rule.nth[nth as usize - 1] |= 1 << (weekday % 7),
                 Item::LastOfWeekday { weekday } => rule.last |= 1 << (weekday % 7),

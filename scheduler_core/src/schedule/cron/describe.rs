@@ -34,11 +34,7 @@ impl CronSchedule {
 
 /// The times of day: listed when they are few, otherwise field by field.
 fn times(pattern: &Pattern) -> String {
-    let (hours, minutes, seconds) = (
-        values(pattern.hours),
-        values(pattern.minutes),
-        values(pattern.seconds),
-    );
+    let (hours, minutes, seconds) = (values(pattern.hours), values(pattern.minutes), values(pattern.seconds));
     if hours.len() * minutes.len() * seconds.len() > LISTED_TIMES {
         return capitalised(&rhythm(pattern));
     }
@@ -58,11 +54,7 @@ fn rhythm(pattern: &Pattern) -> String {
     let mut parts = Vec::new();
     let mut hours = (pattern.hours != ALL_HOURS).then(|| hours(pattern.hours));
     if pattern.seconds != 1 {
-        parts.push(within(
-            "second",
-            pattern.seconds,
-            pattern.minutes == ALL_SIXTY,
-        ));
+        parts.push(within("second", pattern.seconds, pattern.minutes == ALL_SIXTY));
     }
     match even_step(pattern.hours, 24) {
         _ if pattern.seconds != 1 && pattern.minutes == ALL_SIXTY => {}
@@ -71,11 +63,7 @@ fn rhythm(pattern: &Pattern) -> String {
             parts.push(format!("every {step} hours"));
             hours = None;
         }
-        _ => parts.push(within(
-            "minute",
-            pattern.minutes,
-            pattern.hours == ALL_HOURS,
-        )),
+        _ => parts.push(within("minute", pattern.minutes, pattern.hours == ALL_HOURS)),
     }
     parts.extend(hours);
     parts.join(", ")
@@ -93,10 +81,7 @@ fn within(unit: &str, bits: u64, all_rounds: bool) -> String {
         (Some(1), _) => format!("every {unit}"),
         (Some(step), [_, _, ..]) => format!("every {step} {unit}s"),
         (_, [single]) => format!("at {unit} {single}{round}"),
-        _ => format!(
-            "at {unit}s {}{round}",
-            runs(&values, |value| value.to_string())
-        ),
+        _ => format!("at {unit}s {}{round}", runs(&values, |value| value.to_string())),
     }
 }
 
@@ -108,19 +93,13 @@ fn hours(bits: u64) -> String {
             format!("between {first:02}:00 and {last:02}:59")
         }
         (_, [single]) => format!("between {single:02}:00 and {single:02}:59"),
-        _ => format!(
-            "in the hours {}",
-            runs(&values, |value| format!("{value:02}"))
-        ),
+        _ => format!("in the hours {}", runs(&values, |value| format!("{value:02}"))),
     }
 }
 
 /// The days, `None` when every day matches.
 fn days(pattern: &Pattern) -> Option<String> {
-    let (dates, weekdays) = (
-        day_of_month(&pattern.days.month),
-        day_of_week(&pattern.days.week),
-    );
+    let (dates, weekdays) = (day_of_month(&pattern.days.month), day_of_week(&pattern.days.week));
     match (dates, weekdays, pattern.days.both) {
         (None, None, _) => None,
         (Some(dates), Some(weekdays), true) => Some(format!("on {dates} if it is {weekdays}")),
@@ -140,14 +119,8 @@ fn day_of_month(rule: &DayOfMonth) -> Option<String> {
     let mut parts = Vec::new();
     match days.as_slice() {
         [] => {}
-        [first, second, _, .., last]
-            if stepped(&days) && *last + (second - first) > 31 && second - first > 1 =>
-        {
-            parts.push(format!(
-                "every {} day of the month from the {}",
-                ordinal(second - first),
-                ordinal(*first)
-            ));
+        [first, second, _, .., last] if stepped(&days) && *last + (second - first) > 31 && second - first > 1 => {
+            parts.push(format!("every {} day of the month from the {}", ordinal(second - first), ordinal(*first)));
         }
         _ => parts.push(format!("the {} of the month", runs(&days, ordinal))),
     }
@@ -159,10 +132,7 @@ fn day_of_month(rule: &DayOfMonth) -> Option<String> {
         });
     }
     parts.extend(ones(rule.nearest).map(|day| format!("the weekday nearest the {}", ordinal(day))));
-    parts.extend(
-        rule.last_weekday
-            .then(|| "the last weekday of the month".to_owned()),
-    );
+    parts.extend(rule.last_weekday.then(|| "the last weekday of the month".to_owned()));
     Some(and_list(&parts))
 }
 
@@ -173,15 +143,11 @@ fn day_of_week(rule: &DayOfWeek) -> Option<String> {
     }
     let mut parts = Vec::new();
     if rule.days != 0 {
-        parts.push(runs(&monday_first(rule.days), |day| {
-            WEEKDAYS[day as usize % 7].to_owned()
-        }));
+        parts.push(runs(&monday_first(rule.days), |day| WEEKDAYS[day as usize % 7].to_owned()));
     }
     for (name, days) in NTH.into_iter().zip(rule.nth) {
         let days = monday_first(days).into_iter();
-        parts.extend(
-            days.map(|day| format!("the {name} {} of the month", WEEKDAYS[day as usize % 7])),
-        );
+        parts.extend(days.map(|day| format!("the {name} {} of the month", WEEKDAYS[day as usize % 7])));
     }
     let last = monday_first(rule.last).into_iter();
     parts.extend(last.map(|day| format!("the last {} of the month", WEEKDAYS[day as usize % 7])));
@@ -194,12 +160,7 @@ fn months(bits: u64) -> Option<String> {
 }
 
 fn years(pattern: &Pattern) -> Option<String> {
-    let years: Vec<u32> = pattern
-        .years
-        .as_ref()?
-        .iter()
-        .filter_map(|year| u32::try_from(year).ok())
-        .collect();
+    let years: Vec<u32> = pattern.years.as_ref()?.iter().filter_map(|year| u32::try_from(year).ok()).collect();
     Some(format!("in {}", runs(&years, |year| year.to_string())))
 }
 
@@ -208,9 +169,7 @@ fn runs(values: &[u32], name: impl Fn(u32) -> String) -> String {
     let mut parts = Vec::new();
     for run in values.chunk_by(|left, right| left + 1 == *right) {
         match run {
-            [first, _, .., last] if run.len() > 2 => {
-                parts.push(format!("{} to {}", name(*first), name(*last)))
-            }
+            [first, _, .., last] if run.len() > 2 => parts.push(format!("{} to {}", name(*first), name(*last))),
             _ => parts.extend(run.iter().map(|value| name(*value))),
         }
     }
@@ -222,18 +181,11 @@ fn even_step(bits: u64, count: u32) -> Option<u32> {
     let values = values(bits);
     let step = count.checked_div(u32::try_from(values.len()).ok()?)?;
     let even = step * u32::try_from(values.len()).ok()? == count;
-    (even
-        && values
-            .iter()
-            .zip(0..)
-            .all(|(value, index)| *value == index * step))
-    .then_some(step)
+    (even && values.iter().zip(0..).all(|(value, index)| *value == index * step)).then_some(step)
 }
 
 fn stepped(values: &[u32]) -> bool {
-    values
-        .windows(3)
-        .all(|three| three[1] - three[0] == three[2] - three[1])
+    values.windows(3).all(|three| three[1] - three[0] == three[2] - three[1])
 }
 
 fn values(bits: u64) -> Vec<u32> {
@@ -247,8 +199,5 @@ fn monday_first(days: u32) -> Vec<u32> {
 
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
-    chars
-        .next()
-        .map(|first| first.to_ascii_uppercase().to_string() + chars.as_str())
-        .unwrap_or_default()
+    chars.next().map(|first| first.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
 }

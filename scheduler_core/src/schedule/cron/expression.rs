@@ -56,37 +56,24 @@ pub(super) fn parse(expression: &str) -> Result<Parsed, Vec<String>> {
         problems.extend(other_order(&parts));
         return Err(problems);
     }
-    Ok(Parsed {
-        pattern: pattern(&parts, &all),
-        hints: parts.iter().filter_map(uneven_step).collect(),
-    })
+    Ok(Parsed { pattern: pattern(&parts, &all), hints: parts.iter().filter_map(uneven_step).collect() })
 }
 
 /// The five fields that an alias stands for; other expressions as they are, once their length and letters are sane.
 fn expanded(expression: &str) -> Result<&str, String> {
     if expression.len() > MAX_LENGTH {
-        return Err(format!(
-            "the expression has {} bytes; allowed are {MAX_LENGTH}",
-            expression.len()
-        ));
+        return Err(format!("the expression has {} bytes; allowed are {MAX_LENGTH}", expression.len()));
     }
-    let strange = expression
-        .chars()
-        .zip(1..)
-        .find(|(char, _)| !char.is_ascii() || char.is_ascii_control() && *char != '\t');
+    let strange =
+        expression.chars().zip(1..).find(|(char, _)| !char.is_ascii() || char.is_ascii_control() && *char != '\t');
     if let Some((char, position)) = strange {
-        return Err(format!(
-            "character {position}: {char:?} is not allowed; expressions are plain ASCII"
-        ));
+        return Err(format!("character {position}: {char:?} is not allowed; expressions are plain ASCII"));
     }
     let trimmed = expression.trim_ascii();
     if !trimmed.starts_with('@') {
         return Ok(expression);
     }
-    if let Some((_, fields)) = ALIASES
-        .iter()
-        .find(|(alias, _)| alias.eq_ignore_ascii_case(trimmed))
-    {
+    if let Some((_, fields)) = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(trimmed)) {
         return Ok(fields);
     }
     Err(unknown_alias(trimmed))
@@ -98,26 +85,16 @@ fn unknown_alias(text: &str) -> String {
         return "\"@every\" is not available yet; write {\"kind\":\"interval\",\"every_seconds\":90}".to_owned();
     }
     if text == "@reboot" {
-        return "\"@reboot\" has no meaning here: a schedule names times, and there is no machine that boots".to_owned();
+        return "\"@reboot\" has no meaning here: a schedule names times, and there is no machine that boots"
+            .to_owned();
     }
-    let hint = nearest(text, names)
-        .map(|near| format!("did you mean {near}? "))
-        .unwrap_or_default();
-    format!(
-        "{} is not known: {hint}allowed are {}",
-        quoted(text),
-        names.join(", ")
-    )
+    let hint = nearest(text, names).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+    format!("{} is not known: {hint}allowed are {}", quoted(text), names.join(", "))
 }
 
 fn split(expression: &str) -> Result<Vec<Part<'_>>, String> {
-    if let Some(prefix) = ["TZ=", "CRON_TZ="]
-        .into_iter()
-        .find(|prefix| expression.trim_ascii().starts_with(prefix))
-    {
-        return Err(format!(
-            "`{prefix}` is not part of an expression: put the zone into the field `timezone`"
-        ));
+    if let Some(prefix) = ["TZ=", "CRON_TZ="].into_iter().find(|prefix| expression.trim_ascii().starts_with(prefix)) {
+        return Err(format!("`{prefix}` is not part of an expression: put the zone into the field `timezone`"));
     }
     let texts: Vec<&str> = expression.split_ascii_whitespace().collect();
     let first = match texts.len() {
@@ -137,12 +114,7 @@ fn split(expression: &str) -> Result<Vec<Part<'_>>, String> {
         // Only blanks lie between the end of one field and the next, so that the first match is the field.
         let offset = end + expression[end..].find(text).unwrap_or_default();
         end = offset + text.len();
-        parts.push(Part {
-            field,
-            number,
-            offset,
-            text,
-        });
+        parts.push(Part { field, number, offset, text });
     }
     Ok(parts)
 }
@@ -150,12 +122,7 @@ fn split(expression: &str) -> Result<Vec<Part<'_>>, String> {
 impl Part<'_> {
     fn sentence(&self, fault: &Fault) -> String {
         let character = self.offset + fault.at + 1;
-        format!(
-            "field {} ({}), character {character}: {}",
-            self.number,
-            self.field.name(),
-            fault.detail
-        )
+        format!("field {} ({}), character {character}: {}", self.number, self.field.name(), fault.detail)
     }
 }
 
@@ -164,16 +131,15 @@ fn other_order(parts: &[Part<'_>]) -> Option<String> {
     let looks_like_it = parts.len() == 6 && parts[4].text == "?";
     looks_like_it.then(|| {
         let fields: Vec<&str> = parts.iter().map(|part| part.text).collect();
-        format!("six fields put the second first here: if the last one is meant as the year, write \"0 {}\"", fields.join(" "))
+        format!(
+            "six fields put the second first here: if the last one is meant as the year, write \"0 {}\"",
+            fields.join(" ")
+        )
     })
 }
 
 fn pattern(parts: &[Part<'_>], all: &FieldItems) -> Pattern {
-    let star = |field: Field| {
-        parts
-            .iter()
-            .any(|part| part.field == field && starts_with_star(part.text))
-    };
+    let star = |field: Field| parts.iter().any(|part| part.field == field && starts_with_star(part.text));
     let of = |field: Field| all[field as usize].as_slice();
     let seconds = bits(Field::Second, of(Field::Second));
     Pattern {
@@ -194,11 +160,7 @@ fn pattern(parts: &[Part<'_>], all: &FieldItems) -> Pattern {
 
 /// `*` in the year field means every year, also those after its range.
 fn years(parts: &[Part<'_>], items: &[Item]) -> Option<YearSet> {
-    if items.is_empty()
-        || parts
-            .iter()
-            .any(|part| part.field == Field::Year && part.text == "*")
-    {
+    if items.is_empty() || parts.iter().any(|part| part.field == Field::Year && part.text == "*") {
         return None;
     }
     let mut years = YearSet::default();

@@ -66,9 +66,7 @@ fn item(field: Field, text: &str) -> Result<Item, String> {
         "*" if field == Field::DayOfWeek => (0, 6),
         "*" => (smallest, largest),
         "?" if !field.selects_days() => {
-            return Err(
-                "`?` is allowed only in day-of-month and day-of-week; write `*`".to_owned(),
-            );
+            return Err("`?` is allowed only in day-of-month and day-of-week; write `*`".to_owned());
         }
         "?" if step.is_some() => return Err("`?` cannot have a step; write `*`".to_owned()),
         "?" => (smallest, largest),
@@ -78,11 +76,7 @@ fn item(field: Field, text: &str) -> Result<Item, String> {
             None => field.value(base).map(|value| (value, value))?,
         },
     };
-    Ok(Item::Range {
-        first,
-        last,
-        step: step.unwrap_or(1),
-    })
+    Ok(Item::Range { first, last, step: step.unwrap_or(1) })
 }
 
 fn range(field: Field, whole: &str, first: &str, last: &str) -> Result<(u32, u32), String> {
@@ -97,25 +91,13 @@ fn range(field: Field, whole: &str, first: &str, last: &str) -> Result<(u32, u32
 }
 
 fn step(field: Field, text: &str) -> Result<u32, String> {
-    let number = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse::<u32>().ok())
-        .flatten();
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
     // In day-of-month larger steps are in use: `*/100,1-7` with a weekday is the old way to say "the first Monday".
-    let largest = if field == Field::DayOfMonth {
-        999
-    } else {
-        field.count()
-    };
+    let largest = if field == Field::DayOfMonth { 999 } else { field.count() };
     match number {
-        Some(0) => Err(format!(
-            "a step of 0 never moves on; allowed are 1-{largest}"
-        )),
+        Some(0) => Err(format!("a step of 0 never moves on; allowed are 1-{largest}")),
         Some(step) if step <= largest => Ok(step),
-        Some(step) => Err(format!(
-            "the step {step} is larger than the field; allowed are 1-{largest}"
-        )),
+        Some(step) => Err(format!("the step {step} is larger than the field; allowed are 1-{largest}")),
         None if text.is_empty() => Err("the number after `/` is missing".to_owned()),
         None => Err(format!("the step {} is not a whole number", quoted(text))),
     }
@@ -125,9 +107,7 @@ fn step(field: Field, text: &str) -> Result<u32, String> {
 fn special(field: Field, base: &str) -> Result<Option<Item>, String> {
     let upper = base.to_ascii_uppercase();
     if upper == "H" || upper.starts_with("H(") {
-        return Err(
-            "`H`, the hash that spreads load, is not available yet; write a number".to_owned(),
-        );
+        return Err("`H`, the hash that spreads load, is not available yet; write a number".to_owned());
     }
     match field {
         Field::DayOfMonth => special_day_of_month(&upper),
@@ -143,23 +123,15 @@ fn special_day_of_month(text: &str) -> Result<Option<Item>, String> {
         _ => {}
     }
     if let Some(before) = text.strip_prefix("L-") {
-        let number = before
-            .parse::<u32>()
-            .ok()
-            .filter(|_| before.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = before.parse::<u32>().ok().filter(|_| before.bytes().all(|byte| byte.is_ascii_digit()));
         return match number {
             Some(before @ 0..=30) => Ok(Some(Item::LastDay { before })),
-            _ => Err(format!(
-                "{} is not a number of days before the last one; allowed are L-0 to L-30",
-                quoted(text)
-            )),
+            _ => Err(format!("{} is not a number of days before the last one; allowed are L-0 to L-30", quoted(text))),
         };
     }
     match text.strip_suffix('W') {
         Some(day) if !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Ok(Some(Item::NearestWeekday {
-                day: Field::DayOfMonth.value(day)?,
-            }))
+            Ok(Some(Item::NearestWeekday { day: Field::DayOfMonth.value(day)? }))
         }
         _ => Ok(None),
     }
@@ -169,24 +141,15 @@ fn special_day_of_week(text: &str) -> Result<Option<Item>, String> {
     if let Some((weekday, nth)) = text.split_once('#') {
         let weekday = Field::DayOfWeek.value(weekday)?;
         return match nth {
-            "1" | "2" | "3" | "4" | "5" => Ok(Some(Item::Nth {
-                weekday,
-                nth: u32::from(nth.as_bytes()[0] - b'0'),
-            })),
-            _ => Err(format!(
-                "{} is not a week of the month; allowed after `#` are 1-5",
-                quoted(nth)
-            )),
+            "1" | "2" | "3" | "4" | "5" => Ok(Some(Item::Nth { weekday, nth: u32::from(nth.as_bytes()[0] - b'0') })),
+            _ => Err(format!("{} is not a week of the month; allowed after `#` are 1-5", quoted(nth))),
         };
     }
     match text.strip_suffix('L') {
-        Some("") => Err(
-            "a bare `L` has no weekday: write FRIL for the last Friday, or SAT for Saturday"
-                .to_owned(),
-        ),
-        Some(weekday) if !weekday.contains('-') => Ok(Some(Item::LastOfWeekday {
-            weekday: Field::DayOfWeek.value(weekday)?,
-        })),
+        Some("") => Err("a bare `L` has no weekday: write FRIL for the last Friday, or SAT for Saturday".to_owned()),
+        Some(weekday) if !weekday.contains('-') => {
+            Ok(Some(Item::LastOfWeekday { weekday: Field::DayOfWeek.value(weekday)? }))
+        }
         _ => Ok(None),
     }
 }

@@ -68,9 +68,7 @@ impl CronSchedule {
 /// Reads a cron schedule from its JSON object.
 pub(super) fn parse(object: &Map<String, Value>) -> Result<CronSchedule, Vec<ScheduleError>> {
     let mut members = Members::new(object, &MEMBERS);
-    let text = members
-        .required("expression", "\"0 9 * * 1-5\"")
-        .and_then(|value| members.text("expression", value));
+    let text = members.required("expression", "\"0 9 * * 1-5\"").and_then(|value| members.text("expression", value));
     let parsed = text.and_then(|text| checked(text, &mut members));
     let zone = members.timezone();
     let gap = members.choice("dst_gap", DstGap::NAMES);
@@ -80,16 +78,8 @@ pub(super) fn parse(object: &Map<String, Value>) -> Result<CronSchedule, Vec<Sch
         CronSchedule {
             expression: text.to_owned(),
             pattern: parsed.pattern,
-            gap: gap.unwrap_or(if elapsed {
-                DstGap::Skip
-            } else {
-                DstGap::NextValid
-            }),
-            fold: fold.unwrap_or(if elapsed {
-                DstFold::Both
-            } else {
-                DstFold::First
-            }),
+            gap: gap.unwrap_or(if elapsed { DstGap::Skip } else { DstGap::NextValid }),
+            fold: fold.unwrap_or(if elapsed { DstFold::Both } else { DstFold::First }),
             timeline: Timeline::of(zone),
             hints: parsed.hints,
         }
@@ -102,9 +92,7 @@ fn checked(text: &str, members: &mut Members<'_>) -> Option<expression::Parsed> 
     let parsed = match expression::parse(text) {
         Ok(parsed) => parsed,
         Err(problems) => {
-            problems
-                .into_iter()
-                .for_each(|problem| members.refuse("expression", problem));
+            problems.into_iter().for_each(|problem| members.refuse("expression", problem));
             return None;
         }
     };

@@ -19,28 +19,17 @@ impl CronSchedule {
     pub(in super::super) fn next_after(&self, after: DateTime<Utc>) -> Option<Occurrence> {
         let from = after.timestamp() + 1;
         let until = from + HORIZON;
-        let periods = self
-            .timeline
-            .periods_from(from)
-            .take_while(|period| period.begin < until);
+        let periods = self.timeline.periods_from(from).take_while(|period| period.begin < until);
         for period in periods {
             if let Some((at, note)) = self.first_of(&period, from, until) {
-                return Some(Occurrence {
-                    at: DateTime::from_timestamp(at, 0)?,
-                    note,
-                });
+                return Some(Occurrence { at: DateTime::from_timestamp(at, 0)?, note });
             }
         }
         None
     }
 
     /// The first instant of a period that is due in `from..until`.
-    fn first_of(
-        &self,
-        period: &Period,
-        from: i64,
-        until: i64,
-    ) -> Option<(i64, Option<OccurrenceNote>)> {
+    fn first_of(&self, period: &Period, from: i64, until: i64) -> Option<(i64, Option<OccurrenceNote>)> {
         let regular = self.regular(period, from, until);
         let moved = self.moved_out_of_gap(period, from);
         match (moved, regular) {
@@ -49,8 +38,7 @@ impl CronSchedule {
             }
             (_, Some(regular)) => {
                 let local = regular + period.offset;
-                let twice =
-                    period.first_pass().contains(&local) || period.second_pass().contains(&local);
+                let twice = period.first_pass().contains(&local) || period.second_pass().contains(&local);
                 Some((regular, twice.then_some(OccurrenceNote::DstFold)))
             }
             (_, None) => None,
@@ -66,9 +54,7 @@ impl CronSchedule {
             DstFold::Last => high = high.min(start_of(period.first_pass(), high)),
             DstFold::Both => {}
         }
-        self.pattern
-            .first_in(low, high)
-            .map(|local| local - period.offset)
+        self.pattern.first_in(low, high).map(|local| local - period.offset)
     }
 
     /// Where the gap policy puts the local times that are missing before the period.
@@ -80,33 +66,20 @@ impl CronSchedule {
         match self.gap {
             DstGap::Skip => None,
             DstGap::NextValid if from > period.begin => None,
-            DstGap::NextValid => self
-                .pattern
-                .first_in(missing.start, missing.end)
-                .map(|_| period.begin),
+            DstGap::NextValid => self.pattern.first_in(missing.start, missing.end).map(|_| period.begin),
             DstGap::Shift => {
                 // As if the clocks had not changed: by the offset from before.
                 let low = missing.start.max(from.saturating_add(period.offset_before));
-                self.pattern
-                    .first_in(low, missing.end)
-                    .map(|local| local - period.offset_before)
+                self.pattern.first_in(low, missing.end).map(|local| local - period.offset_before)
             }
         }
     }
 }
 
 fn start_of(range: std::ops::Range<i64>, otherwise: i64) -> i64 {
-    if range.is_empty() {
-        otherwise
-    } else {
-        range.start
-    }
+    if range.is_empty() { otherwise } else { range.start }
 }
 
 fn end_of(range: std::ops::Range<i64>, otherwise: i64) -> i64 {
-    if range.is_empty() {
-        otherwise
-    } else {
-        range.end
-    }
+    if range.is_empty() { otherwise } else { range.end }
 }

@@ -42,11 +42,7 @@ impl YearSet {
             let low = if index == first { from % 64 } else { 0 };
             let bits = self.0[index] & (u64::MAX << low);
             let year = YEARS.0 as usize + index * 64 + bits.trailing_zeros() as usize;
-            if bits == 0 {
-                None
-            } else {
-                i32::try_from(year).ok()
-            }
+            if bits == 0 { None } else { i32::try_from(year).ok() }
         })
     }
 
@@ -64,9 +60,7 @@ pub(super) fn expand(field: Field, first: u32, last: u32, step: u32, mut insert:
     let (smallest, count) = (field.range().0, field.count());
     let start = first - smallest;
     let end = last - smallest + count;
-    (start..=end)
-        .step_by(step as usize)
-        .for_each(|value| insert(smallest + value % count));
+    (start..=end).step_by(step as usize).for_each(|value| insert(smallest + value % count));
 }
 
 /// The bits of a field that knows only ranges.

@@ -70,28 +70,19 @@ impl Pattern {
     }
 
     fn runs_in(&self, month: &Month) -> bool {
-        let year = self
-            .years
-            .as_ref()
-            .is_none_or(|years| years.at_or_after(month.year) == Some(month.year));
+        let year = self.years.as_ref().is_none_or(|years| years.at_or_after(month.year) == Some(month.year));
         year && self.months >> month.number & 1 == 1
     }
 
     /// The next month that the pattern names.
     fn next_month(&self, month: &Month) -> Option<Month> {
         let later = self.months & (u64::MAX << (month.number + 1));
-        let this_year = self
-            .years
-            .as_ref()
-            .is_none_or(|years| years.at_or_after(month.year) == Some(month.year));
+        let this_year = self.years.as_ref().is_none_or(|years| years.at_or_after(month.year) == Some(month.year));
         if later != 0 && this_year {
             return Month::of(month.year, later.trailing_zeros());
         }
         let year = month.year.checked_add(1)?;
-        let year = self
-            .years
-            .as_ref()
-            .map_or(Some(year), |years| years.at_or_after(year))?;
+        let year = self.years.as_ref().map_or(Some(year), |years| years.at_or_after(year))?;
         Month::of(year, self.months.trailing_zeros())
     }
 }

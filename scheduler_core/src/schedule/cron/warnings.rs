@@ -24,10 +24,7 @@ impl CronSchedule {
         warnings.extend(self.either_day());
         warnings.extend(self.short_months());
         if self.next_after(from).is_none() {
-            warnings.push(format!(
-                "no run is left after {}",
-                from.format("%Y-%m-%dT%H:%M:%SZ")
-            ));
+            warnings.push(format!("no run is left after {}", from.format("%Y-%m-%dT%H:%M:%SZ")));
         }
         warnings.extend(self.clock_changes(from));
         warnings
@@ -44,18 +41,13 @@ impl CronSchedule {
         let late_only = dates.is_plain() && dates.days.trailing_zeros() > 28;
         (late_only && self.pattern.days.both).then(|| {
             let days: Vec<String> = ones(dates.days).map(ordinal).collect();
-            format!(
-                "months without a {} are left out; `L` means the last day of every month",
-                or_list(&days)
-            )
+            format!("months without a {} are left out; `L` means the last day of every month", or_list(&days))
         })
     }
 
     fn clock_changes(&self, from: DateTime<Utc>) -> Vec<String> {
         // Through whole hours of change, a schedule of every hour keeps its rhythm: nothing to warn of.
-        let even = self.pattern.hours == ALL_HOURS
-            && self.gap == DstGap::Skip
-            && self.fold == DstFold::Both;
+        let even = self.pattern.hours == ALL_HOURS && self.gap == DstGap::Skip && self.fold == DstFold::Both;
         if even {
             return Vec::new();
         }
@@ -72,30 +64,15 @@ impl CronSchedule {
     /// The sentence about the change at the beginning of a period, if the schedule has times in it.
     fn clock_change(&self, period: &Period) -> Option<String> {
         let (gap, fold) = (period.missing(), period.second_pass());
-        let (range, forward) = if gap.is_empty() {
-            (fold, false)
-        } else {
-            (gap, true)
-        };
+        let (range, forward) = if gap.is_empty() { (fold, false) } else { (gap, true) };
         let first = self.pattern.first_in(range.start, range.end)?;
-        let times = std::iter::successors(Some(first), |last| {
-            self.pattern.first_in(last + 1, range.end)
-        });
-        let (count, last) = times
-            .take(COUNTED)
-            .fold((0, first), |(count, _), time| (count + 1, time));
-        let (old, new) = (
-            period.begin + period.offset_before,
-            period.begin + period.offset,
-        );
+        let times = std::iter::successors(Some(first), |last| self.pattern.first_in(last + 1, range.end));
+        let (count, last) = times.take(COUNTED).fold((0, first), |(count, _), time| (count + 1, time));
+        let (old, new) = (period.begin + period.offset_before, period.begin + period.offset);
         let same_day = old.div_euclid(86_400) == new.div_euclid(86_400);
         let subject = match count {
             1 => clock(first, same_day),
-            _ => format!(
-                "the {count} times from {} to {}",
-                clock(first, same_day),
-                clock(last, same_day)
-            ),
+            _ => format!("the {count} times from {} to {}", clock(first, same_day), clock(last, same_day)),
         };
         let (way, outcome) = if forward {
             ("forward", self.gap_outcome(count, first, period, same_day))
@@ -104,9 +81,7 @@ impl CronSchedule {
         };
         let (old, date) = (clock(old, same_day), stamp(old, "%Y-%m-%d"));
         let (zone, new) = (self.timeline.zone(), clock(new, same_day));
-        Some(format!(
-            "on {date} the clocks of {zone} go {way} from {old} to {new}: {subject} {outcome}"
-        ))
+        Some(format!("on {date} the clocks of {zone} go {way} from {old} to {new}: {subject} {outcome}"))
     }
 
     fn gap_outcome(&self, count: usize, first: i64, period: &Period, same_day: bool) -> String {
@@ -150,8 +125,5 @@ fn clock(local: i64, same_day: bool) -> String {
 }
 
 fn stamp(local: i64, format: &str) -> String {
-    DateTime::from_timestamp(local, 0)
-        .unwrap_or_default()
-        .format(format)
-        .to_string()
+    DateTime::from_timestamp(local, 0).unwrap_or_default().format(format).to_string()
 }

@@ -22,11 +22,7 @@ fn long_expressions_are_refused_quickly() {
     }
     for digits in [5, 11, 21, 300] {
         let number = "9".repeat(digits);
-        for expression in [
-            format!("{number} * * * *"),
-            format!("*/{number} * * * *"),
-            format!("0 0 L-{number} * *"),
-        ] {
+        for expression in [format!("{number} * * * *"), format!("*/{number} * * * *"), format!("0 0 L-{number} * *")] {
             assert!(cron_refusal(&expression).contains("field "), "{expression}");
         }
     }
@@ -34,18 +30,9 @@ fn long_expressions_are_refused_quickly() {
 
 #[test]
 fn full_lists_are_legal() {
-    let list = |range: std::ops::RangeInclusive<u32>| {
-        range.map(|n| n.to_string()).collect::<Vec<_>>().join(",")
-    };
-    let expression = format!(
-        "{} {} {} {} {} {}",
-        list(0..=59),
-        list(0..=59),
-        list(0..=23),
-        list(1..=31),
-        list(1..=12),
-        list(0..=6)
-    );
+    let list = |range: std::ops::RangeInclusive<u32>| range.map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let expression =
+        format!("{} {} {} {} {} {}", list(0..=59), list(0..=59), list(0..=23), list(1..=31), list(1..=12), list(0..=6));
     assert_eq!(
         utc(&cron(&expression, "UTC"), "2026-01-01T00:00:00Z", 2),
         ["2026-01-01T00:00:01", "2026-01-01T00:00:02"]
@@ -63,12 +50,8 @@ fn extreme_instants() {
         parsed(json!({"kind": "interval", "every_seconds": 3_153_600_000_u64, "anchor": "start"})),
         parsed(json!({"kind": "once", "at": "9999-12-31T23:59:59Z"})),
     ];
-    let instants = [
-        DateTime::<Utc>::MIN_UTC,
-        DateTime::<Utc>::MAX_UTC,
-        at("0001-01-01T00:00:00Z"),
-        at("9999-12-31T23:59:59Z"),
-    ];
+    let instants =
+        [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC, at("0001-01-01T00:00:00Z"), at("9999-12-31T23:59:59Z")];
     for schedule in &schedules {
         for instant in instants {
             let next = schedule.next_after(instant, &context());
@@ -76,12 +59,8 @@ fn extreme_instants() {
             schedule.warnings(instant);
         }
     }
-    let late =
-        cron("30 2 * * *", "America/New_York").next_after(at("2500-01-01T00:00:00Z"), &context());
-    assert!(
-        late.is_some(),
-        "the end of the zone tables must not end a schedule"
-    );
+    let late = cron("30 2 * * *", "America/New_York").next_after(at("2500-01-01T00:00:00Z"), &context());
+    assert!(late.is_some(), "the end of the zone tables must not end a schedule");
 }
 
 /// Text that looks like cron to a parser.
@@ -97,15 +76,9 @@ fn survives(value: &Value) {
         }
         Ok(schedule) => {
             let from = at("2026-10-24T23:17:11Z");
-            let times: Vec<_> = schedule
-                .occurrences(from, &context())
-                .take(20)
-                .map(|occurrence| occurrence.at)
-                .collect();
-            assert!(
-                times.is_sorted_by(|left, right| left < right),
-                "{value}: {times:?}"
-            );
+            let times: Vec<_> =
+                schedule.occurrences(from, &context()).take(20).map(|occurrence| occurrence.at).collect();
+            assert!(times.is_sorted_by(|left, right| left < right), "{value}: {times:?}");
             assert!(!schedule.describe().is_empty());
             schedule.warnings(from);
         }

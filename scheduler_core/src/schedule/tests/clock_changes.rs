@@ -9,127 +9,44 @@ const BEFORE_FOLD: &str = "2026-10-31T12:00:00Z"; // and from 02:00 to 01:00 at 
 #[test]
 fn wall_clock_in_the_gap() {
     check_local(&[
-        (
-            "30 2 * * *",
-            NEW_YORK,
-            BEFORE_GAP,
-            &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:30-04:00"],
-        ),
-        (
-            "0 2 * * *",
-            NEW_YORK,
-            BEFORE_GAP,
-            &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:00-04:00"],
-        ),
+        ("30 2 * * *", NEW_YORK, BEFORE_GAP, &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:30-04:00"]),
+        ("0 2 * * *", NEW_YORK, BEFORE_GAP, &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:00-04:00"]),
         // Several missing times run once.
-        (
-            "15,45 2 * * *",
-            NEW_YORK,
-            BEFORE_GAP,
-            &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:15-04:00"],
-        ),
+        ("15,45 2 * * *", NEW_YORK, BEFORE_GAP, &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:15-04:00"]),
         // One of them coincides with a time that exists.
-        (
-            "0 2,3 * * *",
-            NEW_YORK,
-            BEFORE_GAP,
-            &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:00-04:00"],
-        ),
-        (
-            "30 2,14 * * *",
-            NEW_YORK,
-            "2026-03-08T00:00:00Z",
-            &["2026-03-08T03:00-04:00 gap", "2026-03-08T14:30-04:00"],
-        ),
+        ("0 2,3 * * *", NEW_YORK, BEFORE_GAP, &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:00-04:00"]),
+        ("30 2,14 * * *", NEW_YORK, "2026-03-08T00:00:00Z", &["2026-03-08T03:00-04:00 gap", "2026-03-08T14:30-04:00"]),
         (
             "30 1-3 * * *",
             NEW_YORK,
             BEFORE_GAP,
-            &[
-                "2026-03-08T01:30-05:00",
-                "2026-03-08T03:00-04:00 gap",
-                "2026-03-08T03:30-04:00",
-            ],
+            &["2026-03-08T01:30-05:00", "2026-03-08T03:00-04:00 gap", "2026-03-08T03:30-04:00"],
         ),
-        (
-            "0-59/30 2 * * *",
-            NEW_YORK,
-            BEFORE_GAP,
-            &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:00-04:00"],
-        ),
+        ("0-59/30 2 * * *", NEW_YORK, BEFORE_GAP, &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:00-04:00"]),
         // Asked from the last second before the change, and from the change itself.
-        (
-            "30 2 * * *",
-            NEW_YORK,
-            "2026-03-08T06:59:59Z",
-            &["2026-03-08T03:00-04:00 gap"],
-        ),
-        (
-            "30 2 * * *",
-            NEW_YORK,
-            "2026-03-08T07:00:00Z",
-            &["2026-03-09T02:30-04:00"],
-        ),
+        ("30 2 * * *", NEW_YORK, "2026-03-08T06:59:59Z", &["2026-03-08T03:00-04:00 gap"]),
+        ("30 2 * * *", NEW_YORK, "2026-03-08T07:00:00Z", &["2026-03-09T02:30-04:00"]),
         // Only the seconds are every: still wall-clock.
-        (
-            "* 30 2 * * *",
-            NEW_YORK,
-            BEFORE_GAP,
-            &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:30-04:00"],
-        ),
-        (
-            "0 3 * * *",
-            NEW_YORK,
-            BEFORE_GAP,
-            &["2026-03-08T03:00-04:00", "2026-03-09T03:00-04:00"],
-        ),
-        (
-            "30 2 8 3 *",
-            NEW_YORK,
-            BEFORE_GAP,
-            &["2026-03-08T03:00-04:00 gap", "2027-03-08T02:30-05:00"],
-        ),
+        ("* 30 2 * * *", NEW_YORK, BEFORE_GAP, &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:30-04:00"]),
+        ("0 3 * * *", NEW_YORK, BEFORE_GAP, &["2026-03-08T03:00-04:00", "2026-03-09T03:00-04:00"]),
+        ("30 2 8 3 *", NEW_YORK, BEFORE_GAP, &["2026-03-08T03:00-04:00 gap", "2027-03-08T02:30-05:00"]),
     ]);
 }
 
 #[test]
 fn wall_clock_in_the_fold() {
     check_local(&[
-        (
-            "30 1 * * *",
-            NEW_YORK,
-            BEFORE_FOLD,
-            &["2026-11-01T01:30-04:00 fold", "2026-11-02T01:30-05:00"],
-        ),
-        (
-            "0 1,2 * * *",
-            NEW_YORK,
-            BEFORE_FOLD,
-            &["2026-11-01T01:00-04:00 fold", "2026-11-01T02:00-05:00"],
-        ),
+        ("30 1 * * *", NEW_YORK, BEFORE_FOLD, &["2026-11-01T01:30-04:00 fold", "2026-11-02T01:30-05:00"]),
+        ("0 1,2 * * *", NEW_YORK, BEFORE_FOLD, &["2026-11-01T01:00-04:00 fold", "2026-11-01T02:00-05:00"]),
         (
             "15,45 1 * * *",
             NEW_YORK,
             BEFORE_FOLD,
-            &[
-                "2026-11-01T01:15-04:00 fold",
-                "2026-11-01T01:45-04:00 fold",
-                "2026-11-02T01:15-05:00",
-            ],
+            &["2026-11-01T01:15-04:00 fold", "2026-11-01T01:45-04:00 fold", "2026-11-02T01:15-05:00"],
         ),
         // Resumed inside the second pass: nothing from the past, nothing twice.
-        (
-            "30 1 * * *",
-            NEW_YORK,
-            "2026-11-01T06:10:00Z",
-            &["2026-11-02T01:30-05:00"],
-        ),
-        (
-            "0-59 1 * * *",
-            NEW_YORK,
-            "2026-11-01T05:58:00Z",
-            &["2026-11-01T01:59-04:00 fold", "2026-11-02T01:00-05:00"],
-        ),
+        ("30 1 * * *", NEW_YORK, "2026-11-01T06:10:00Z", &["2026-11-02T01:30-05:00"]),
+        ("0-59 1 * * *", NEW_YORK, "2026-11-01T05:58:00Z", &["2026-11-01T01:59-04:00 fold", "2026-11-02T01:00-05:00"]),
     ]);
 }
 
@@ -140,12 +57,7 @@ fn elapsed_follows_real_time() {
             "*/30 * * * *",
             NEW_YORK,
             "2026-03-08T06:00:00Z",
-            &[
-                "2026-03-08T01:30-05:00",
-                "2026-03-08T03:00-04:00",
-                "2026-03-08T03:30-04:00",
-                "2026-03-08T04:00-04:00",
-            ],
+            &["2026-03-08T01:30-05:00", "2026-03-08T03:00-04:00", "2026-03-08T03:30-04:00", "2026-03-08T04:00-04:00"],
         ),
         (
             "*/30 * * * *",
@@ -163,25 +75,11 @@ fn elapsed_follows_real_time() {
             "@hourly",
             NEW_YORK,
             "2026-11-01T04:30:00Z",
-            &[
-                "2026-11-01T01:00-04:00 fold",
-                "2026-11-01T01:00-05:00 fold",
-                "2026-11-01T02:00-05:00",
-            ],
+            &["2026-11-01T01:00-04:00 fold", "2026-11-01T01:00-05:00 fold", "2026-11-01T02:00-05:00"],
         ),
         // The clock never shows an even hour between 00:00 and 04:00.
-        (
-            "0 */2 * * *",
-            NEW_YORK,
-            "2026-03-08T04:00:00Z",
-            &["2026-03-08T00:00-05:00", "2026-03-08T04:00-04:00"],
-        ),
-        (
-            "*/30 2 * * *",
-            NEW_YORK,
-            BEFORE_GAP,
-            &["2026-03-09T02:00-04:00", "2026-03-09T02:30-04:00"],
-        ),
+        ("0 */2 * * *", NEW_YORK, "2026-03-08T04:00:00Z", &["2026-03-08T00:00-05:00", "2026-03-08T04:00-04:00"]),
+        ("*/30 2 * * *", NEW_YORK, BEFORE_GAP, &["2026-03-09T02:00-04:00", "2026-03-09T02:30-04:00"]),
         (
             "*/30 1 * * *",
             NEW_YORK,
@@ -199,88 +97,24 @@ fn elapsed_follows_real_time() {
 #[test]
 fn selected_policies() {
     let table: [(&str, &str, &str, &str, &[&str]); 13] = [
-        (
-            "30 2 * * *",
-            "next_valid",
-            "first",
-            BEFORE_GAP,
-            &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:30-04:00"],
-        ),
-        (
-            "30 2 * * *",
-            "shift",
-            "first",
-            BEFORE_GAP,
-            &["2026-03-08T03:30-04:00 gap", "2026-03-09T02:30-04:00"],
-        ),
-        (
-            "30 2 * * *",
-            "skip",
-            "first",
-            BEFORE_GAP,
-            &["2026-03-09T02:30-04:00"],
-        ),
-        (
-            "15,45 2 * * *",
-            "shift",
-            "first",
-            BEFORE_GAP,
-            &["2026-03-08T03:15-04:00 gap", "2026-03-08T03:45-04:00 gap"],
-        ),
+        ("30 2 * * *", "next_valid", "first", BEFORE_GAP, &["2026-03-08T03:00-04:00 gap", "2026-03-09T02:30-04:00"]),
+        ("30 2 * * *", "shift", "first", BEFORE_GAP, &["2026-03-08T03:30-04:00 gap", "2026-03-09T02:30-04:00"]),
+        ("30 2 * * *", "skip", "first", BEFORE_GAP, &["2026-03-09T02:30-04:00"]),
+        ("15,45 2 * * *", "shift", "first", BEFORE_GAP, &["2026-03-08T03:15-04:00 gap", "2026-03-08T03:45-04:00 gap"]),
         // Shifted times and those that exist, in order and each once.
         (
             "0,30 2,3 * * *",
             "shift",
             "first",
             BEFORE_GAP,
-            &[
-                "2026-03-08T03:00-04:00 gap",
-                "2026-03-08T03:30-04:00 gap",
-                "2026-03-09T02:00-04:00",
-            ],
+            &["2026-03-08T03:00-04:00 gap", "2026-03-08T03:30-04:00 gap", "2026-03-09T02:00-04:00"],
         ),
-        (
-            "15 2-3 * * *",
-            "shift",
-            "first",
-            "2026-03-08T07:15:00Z",
-            &["2026-03-09T02:15-04:00"],
-        ),
-        (
-            "30 2 * * *",
-            "shift",
-            "first",
-            "2026-03-08T07:20:00Z",
-            &["2026-03-08T03:30-04:00 gap"],
-        ),
-        (
-            "30 1 * * *",
-            "skip",
-            "first",
-            BEFORE_FOLD,
-            &["2026-11-01T01:30-04:00 fold", "2026-11-02T01:30-05:00"],
-        ),
-        (
-            "30 1 * * *",
-            "skip",
-            "last",
-            BEFORE_FOLD,
-            &["2026-11-01T01:30-05:00 fold", "2026-11-02T01:30-05:00"],
-        ),
-        (
-            "30 1 * * *",
-            "skip",
-            "both",
-            BEFORE_FOLD,
-            &["2026-11-01T01:30-04:00 fold", "2026-11-01T01:30-05:00 fold"],
-        ),
-        (
-            "0 1,2 * * *",
-            "skip",
-            "last",
-            BEFORE_FOLD,
-            &["2026-11-01T01:00-05:00 fold", "2026-11-01T02:00-05:00"],
-        ),
+        ("15 2-3 * * *", "shift", "first", "2026-03-08T07:15:00Z", &["2026-03-09T02:15-04:00"]),
+        ("30 2 * * *", "shift", "first", "2026-03-08T07:20:00Z", &["2026-03-08T03:30-04:00 gap"]),
+        ("30 1 * * *", "skip", "first", BEFORE_FOLD, &["2026-11-01T01:30-04:00 fold", "2026-11-02T01:30-05:00"]),
+        ("30 1 * * *", "skip", "last", BEFORE_FOLD, &["2026-11-01T01:30-05:00 fold", "2026-11-02T01:30-05:00"]),
+        ("30 1 * * *", "skip", "both", BEFORE_FOLD, &["2026-11-01T01:30-04:00 fold", "2026-11-01T01:30-05:00 fold"]),
+        ("0 1,2 * * *", "skip", "last", BEFORE_FOLD, &["2026-11-01T01:00-05:00 fold", "2026-11-01T02:00-05:00"]),
         // An elapsed schedule takes a selected policy, too.
         (
             "*/30 * * * *",
@@ -301,11 +135,7 @@ fn selected_policies() {
         let schedule = parsed(
             json!({"kind": "cron", "expression": expression, "timezone": NEW_YORK, "dst_gap": gap, "dst_fold": fold}),
         );
-        assert_eq!(
-            local(&schedule, after, expected.len()),
-            expected,
-            "{expression} with {gap} and {fold}"
-        );
+        assert_eq!(local(&schedule, after, expected.len()), expected, "{expression} with {gap} and {fold}");
     }
 }
 
@@ -326,15 +156,9 @@ fn the_class_of_a_schedule() {
         ("@hourly", true),
     ];
     for (expression, elapsed) in table {
-        let Schedule::Cron(cron) = cron(expression, "UTC") else {
-            panic!("{expression} is no cron schedule")
-        };
+        let Schedule::Cron(cron) = cron(expression, "UTC") else { panic!("{expression} is no cron schedule") };
         assert_eq!(cron.is_elapsed(), elapsed, "{expression}");
-        let policies = if elapsed {
-            (DstGap::Skip, DstFold::Both)
-        } else {
-            (DstGap::NextValid, DstFold::First)
-        };
+        let policies = if elapsed { (DstGap::Skip, DstFold::Both) } else { (DstGap::NextValid, DstFold::First) };
         assert_eq!((cron.dst_gap(), cron.dst_fold()), policies, "{expression}");
     }
 }

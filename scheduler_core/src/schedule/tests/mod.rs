@@ -24,10 +24,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn context() -> EvalContext {
-    EvalContext {
-        start: at("2026-01-01T00:00:00Z"),
-        template_id: Uuid::nil(),
-    }
+    EvalContext { start: at("2026-01-01T00:00:00Z"), template_id: Uuid::nil() }
 }
 
 fn parsed(value: Value) -> Schedule {
@@ -40,14 +37,8 @@ fn cron(expression: &str, zone: &str) -> Schedule {
 
 /// All details of a refusal, one per line.
 fn refusal(value: &Value) -> String {
-    let errors = Schedule::parse(value)
-        .err()
-        .unwrap_or_else(|| panic!("{value} was accepted"));
-    errors
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    let errors = Schedule::parse(value).err().unwrap_or_else(|| panic!("{value} was accepted"));
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn cron_refusal(expression: &str) -> String {
@@ -65,20 +56,13 @@ fn local(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
         };
         format!("{}{note}", local.format("%Y-%m-%dT%H:%M%:z"))
     };
-    schedule
-        .occurrences(at(after), &context())
-        .take(count)
-        .map(shown)
-        .collect()
+    schedule.occurrences(at(after), &context()).take(count).map(shown).collect()
 }
 
 /// The next `count` occurrences in UTC, to the second.
 fn utc(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
     let occurrences = schedule.occurrences(at(after), &context());
-    occurrences
-        .take(count)
-        .map(|occurrence| occurrence.at.format("%Y-%m-%dT%H:%M:%S").to_string())
-        .collect()
+    occurrences.take(count).map(|occurrence| occurrence.at.format("%Y-%m-%dT%H:%M:%S").to_string()).collect()
 }
 
 /// One row: expression, zone, after, the next occurrences.
@@ -86,10 +70,6 @@ type LocalRow<'a> = (&'a str, &'a str, &'a str, &'a [&'a str]);
 
 fn check_local(table: &[LocalRow<'_>]) {
     for (expression, zone, after, expected) in table {
-        assert_eq!(
-            local(&cron(expression, zone), after, expected.len()),
-            *expected,
-            "{expression} in {zone}"
-        );
+        assert_eq!(local(&cron(expression, zone), after, expected.len()), *expected, "{expression} in {zone}");
     }
 }

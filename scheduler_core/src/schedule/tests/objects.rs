@@ -11,14 +11,8 @@ fn shapes_are_checked() {
         ),
         (json!(null), "found null"),
         (json!([]), "found an array"),
-        (
-            json!({}),
-            "/kind: `kind` is missing; available: cron, interval, once",
-        ),
-        (
-            json!({"kind": 1}),
-            "/kind: `kind` must be a string, found a number; available: cron, interval, once",
-        ),
+        (json!({}), "/kind: `kind` is missing; available: cron, interval, once"),
+        (json!({"kind": 1}), "/kind: `kind` must be a string, found a number; available: cron, interval, once"),
         (
             json!({"kind": "corn"}),
             "/kind: \"corn\" is not a kind of schedule: did you mean \"cron\"? available: cron, interval, once",
@@ -31,39 +25,18 @@ fn shapes_are_checked() {
             json!({"kind": "rrule", "expression": "FREQ=DAILY"}),
             "/kind: \"rrule\" is not available yet; available: cron, interval, once",
         ),
-        (
-            json!({"kind": "windows"}),
-            "\"windows\" is not available yet",
-        ),
+        (json!({"kind": "windows"}), "\"windows\" is not available yet"),
         (json!({"kind": "union"}), "\"union\" is not available yet"),
-        (
-            json!({"kind": "calendar"}),
-            "\"calendar\" is not available yet",
-        ),
-        (
-            json!({"kind": "cron"}),
-            "/expression: `expression` is missing; an example: \"0 9 * * 1-5\"",
-        ),
-        (
-            json!({"kind": "cron", "expression": null}),
-            "/expression: `expression` is missing",
-        ),
-        (
-            json!({"kind": "cron", "expression": 5}),
-            "/expression: `expression` must be a string, found a number",
-        ),
+        (json!({"kind": "calendar"}), "\"calendar\" is not available yet"),
+        (json!({"kind": "cron"}), "/expression: `expression` is missing; an example: \"0 9 * * 1-5\""),
+        (json!({"kind": "cron", "expression": null}), "/expression: `expression` is missing"),
+        (json!({"kind": "cron", "expression": 5}), "/expression: `expression` must be a string, found a number"),
         (
             json!({"kind": "cron", "expresion": "* * * * *"}),
             "/expresion: unknown field \"expresion\": did you mean `expression`? allowed are kind, expression, timezone, dst_gap, dst_fold",
         ),
-        (
-            json!({"kind": "cron", "expression": "* * * * *", "tz": "UTC"}),
-            "/tz: unknown field \"tz\": allowed are",
-        ),
-        (
-            json!({"kind": "cron", "expression": "* * * * *", "a/b~c": 1}),
-            "/a~1b~0c: unknown field",
-        ),
+        (json!({"kind": "cron", "expression": "* * * * *", "tz": "UTC"}), "/tz: unknown field \"tz\": allowed are"),
+        (json!({"kind": "cron", "expression": "* * * * *", "a/b~c": 1}), "/a~1b~0c: unknown field"),
         (
             json!({"kind": "cron", "expression": "* * * * *", "dst_gap": "next"}),
             "/dst_gap: \"next\" is unknown; allowed are next_valid, shift or skip",
@@ -83,10 +56,7 @@ fn shapes_are_checked() {
     ];
     for (value, expected) in table {
         let found = refusal(&value);
-        assert!(
-            found.contains(expected),
-            "{value}\n  wanted {expected}\n  found  {found}"
-        );
+        assert!(found.contains(expected), "{value}\n  wanted {expected}\n  found  {found}");
     }
 }
 
@@ -101,14 +71,8 @@ fn everything_wrong_is_reported_at_once() {
 
 #[test]
 fn zones_are_looked_up_and_suggested() {
-    assert_eq!(
-        cron("0 9 * * *", "Asia/Kolkata").timezone(),
-        chrono_tz::Tz::Asia__Kolkata
-    );
-    assert_eq!(
-        parsed(json!({"kind": "cron", "expression": "0 9 * * *"})).timezone(),
-        chrono_tz::Tz::UTC
-    );
+    assert_eq!(cron("0 9 * * *", "Asia/Kolkata").timezone(), chrono_tz::Tz::Asia__Kolkata);
+    assert_eq!(parsed(json!({"kind": "cron", "expression": "0 9 * * *"})).timezone(), chrono_tz::Tz::UTC);
     let table = [
         ("america/new_york", "did you mean \"America/New_York\"?"),
         ("America/NewYork", "did you mean \"America/New_York\"?"),
@@ -118,18 +82,12 @@ fn zones_are_looked_up_and_suggested() {
         ("PST", "did you mean \"America/Los_Angeles\"?"),
         ("+02:00", "did you mean \"Etc/GMT-2\"?"),
         ("UTC-5", "did you mean \"Etc/GMT+5\"?"),
-        (
-            "Middle-earth/Shire",
-            "allowed are names such as \"UTC\" or \"America/New_York\"",
-        ),
+        ("Middle-earth/Shire", "allowed are names such as \"UTC\" or \"America/New_York\""),
         ("", "\"\" is not an IANA time zone"),
     ];
     for (zone, expected) in table {
         let found = refusal(&json!({"kind": "cron", "expression": "0 9 * * *", "timezone": zone}));
-        assert!(
-            found.starts_with("/timezone: ") && found.contains(expected),
-            "{zone}: {found}"
-        );
+        assert!(found.starts_with("/timezone: ") && found.contains(expected), "{zone}: {found}");
     }
 }
 
@@ -143,21 +101,13 @@ fn the_documented_form_is_accepted() {
             dst_gap: Some(DstGap::NextValid),
             dst_fold: Some(DstFold::Both),
         },
-        ScheduleSpec::Cron {
-            expression: "@daily".to_owned(),
-            timezone: None,
-            dst_gap: None,
-            dst_fold: None,
-        },
+        ScheduleSpec::Cron { expression: "@daily".to_owned(), timezone: None, dst_gap: None, dst_fold: None },
         ScheduleSpec::Interval {
             every_seconds: 90,
             anchor: Some("epoch".to_owned()),
             timezone: Some("UTC".to_owned()),
         },
-        ScheduleSpec::Once {
-            at: "2026-12-24T18:00:00+01:00".to_owned(),
-            timezone: None,
-        },
+        ScheduleSpec::Once { at: "2026-12-24T18:00:00+01:00".to_owned(), timezone: None },
     ];
     for spec in specs {
         let value = serde_json::to_value(&spec).unwrap();
@@ -170,10 +120,7 @@ fn the_documented_form_is_accepted() {
     for (name, fold) in DstFold::NAMES {
         assert_eq!(json!(fold), json!(name));
     }
-    assert_eq!(
-        json!([OccurrenceNote::DstGap, OccurrenceNote::DstFold]),
-        json!(["dst_gap", "dst_fold"])
-    );
+    assert_eq!(json!([OccurrenceNote::DstGap, OccurrenceNote::DstFold]), json!(["dst_gap", "dst_fold"]));
 }
 
 #[test]

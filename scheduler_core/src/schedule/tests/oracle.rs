@@ -58,23 +58,12 @@ struct Fields {
 
 impl Fields {
     fn expression(&self) -> String {
-        [
-            &self.minute,
-            &self.hour,
-            &self.day,
-            &self.month,
-            &self.weekday,
-        ]
-        .map(|field| field.text.as_str())
-        .join(" ")
+        [&self.minute, &self.hour, &self.day, &self.month, &self.weekday].map(|field| field.text.as_str()).join(" ")
     }
 
     fn matches(&self, local: NaiveDateTime) -> bool {
         let day = self.day.values.contains(&local.day());
-        let weekday = self
-            .weekday
-            .values
-            .contains(&local.weekday().num_days_from_sunday());
+        let weekday = self.weekday.values.contains(&local.weekday().num_days_from_sunday());
         let both = self.day.star() || self.weekday.star();
         self.minute.values.contains(&local.minute())
             && self.hour.values.contains(&local.hour())
@@ -86,55 +75,29 @@ impl Fields {
 /// A field of values `first..=last`: stars, steps, lists, ranges that may go round the end.
 fn field(first: u32, last: u32) -> impl Strategy<Value = Picked> {
     let all = move || first..=last;
-    let star = Just(Picked {
-        text: "*".to_owned(),
-        values: all().collect(),
-    });
-    let star_step = (1..=last).prop_map(move |step| Picked {
-        text: format!("*/{step}"),
-        values: all().step_by(step as usize).collect(),
-    });
+    let star = Just(Picked { text: "*".to_owned(), values: all().collect() });
+    let star_step = (1..=last)
+        .prop_map(move |step| Picked { text: format!("*/{step}"), values: all().step_by(step as usize).collect() });
     let list = prop::collection::btree_set(first..=last, 1..4).prop_map(|values| Picked {
-        text: values
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(","),
+        text: values.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         values,
     });
     let range = (first..=last, first..=last, 1..5usize).prop_map(move |(from, to, step)| {
-        let around = if from <= to {
-            (from..=to).collect()
-        } else {
-            (from..=last).chain(first..=to).collect::<Vec<_>>()
-        };
-        Picked {
-            text: format!("{from}-{to}/{step}"),
-            values: around.into_iter().step_by(step).collect(),
-        }
+        let around =
+            if from <= to { (from..=to).collect() } else { (from..=last).chain(first..=to).collect::<Vec<_>>() };
+        Picked { text: format!("{from}-{to}/{step}"), values: around.into_iter().step_by(step).collect() }
     });
     prop_oneof![3 => star, 2 => star_step, 4 => list, 3 => range]
 }
 
 fn fields() -> impl Strategy<Value = Fields> {
     let early_hour = prop::collection::btree_set(0..4u32, 1..3).prop_map(|values| Picked {
-        text: values
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(","),
+        text: values.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         values,
     });
     let hour = prop_oneof![field(0, 23), early_hour];
-    (field(0, 59), hour, field(1, 31), field(1, 12), field(0, 6)).prop_map(
-        |(minute, hour, day, month, weekday)| Fields {
-            minute,
-            hour,
-            day,
-            month,
-            weekday,
-        },
-    )
+    (field(0, 59), hour, field(1, 31), field(1, 12), field(0, 6))
+        .prop_map(|(minute, hour, day, month, weekday)| Fields { minute, hour, day, month, weekday })
 }
 
 /// What wall-clock time prescribes in `begin..=end`, civil minute by civil minute.
@@ -188,26 +151,14 @@ fn by_civil_minutes(
 }
 
 /// What real time prescribes in `begin..=end`: every minute at which the clock on the wall shows a matching time.
-fn by_real_minutes(
-    fields: &Fields,
-    zone: Tz,
-    begin: DateTime<Utc>,
-    end: DateTime<Utc>,
-) -> BTreeSet<DateTime<Utc>> {
+fn by_real_minutes(fields: &Fields, zone: Tz, begin: DateTime<Utc>, end: DateTime<Utc>) -> BTreeSet<DateTime<Utc>> {
     let minutes = std::iter::successors(Some(begin), |at| Some(*at + TimeDelta::minutes(1)));
-    minutes
-        .take_while(|at| *at <= end)
-        .filter(|at| fields.matches(at.with_timezone(&zone).naive_local()))
-        .collect()
+    minutes.take_while(|at| *at <= end).filter(|at| fields.matches(at.with_timezone(&zone).naive_local())).collect()
 }
 
 fn found(schedule: &Schedule, begin: DateTime<Utc>, end: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let before = begin - TimeDelta::seconds(1);
-    schedule
-        .occurrences(before, &context())
-        .map(|occurrence| occurrence.at)
-        .take_while(|at| *at <= end)
-        .collect()
+    schedule.occurrences(before, &context()).map(|occurrence| occurrence.at).take_while(|at| *at <= end).collect()
 }
 
 proptest! {

@@ -52,11 +52,7 @@ fn different_spellings_mean_the_same() {
     ];
     for (left, right) in pairs {
         let (a, b) = (cron(left, "UTC"), cron(right, "UTC"));
-        assert_eq!(
-            utc(&a, "2026-01-01T00:00:00Z", 40),
-            utc(&b, "2026-01-01T00:00:00Z", 40),
-            "{left} and {right}"
-        );
+        assert_eq!(utc(&a, "2026-01-01T00:00:00Z", 40), utc(&b, "2026-01-01T00:00:00Z", 40), "{left} and {right}");
     }
 }
 
@@ -64,128 +60,31 @@ fn different_spellings_mean_the_same() {
 fn expressions_as_people_write_them() {
     let from = "2026-01-01T00:00:00Z"; // a Thursday
     let table = [
-        (
-            "* * * * *",
-            [
-                "2026-01-01T00:01:00",
-                "2026-01-01T00:02:00",
-                "2026-01-01T00:03:00",
-            ],
-        ),
-        (
-            "0 9 * * 1-5",
-            [
-                "2026-01-01T09:00:00",
-                "2026-01-02T09:00:00",
-                "2026-01-05T09:00:00",
-            ],
-        ),
-        (
-            "15 */6 * * *",
-            [
-                "2026-01-01T00:15:00",
-                "2026-01-01T06:15:00",
-                "2026-01-01T12:15:00",
-            ],
-        ),
-        (
-            "49 7-23/12 * * *",
-            [
-                "2026-01-01T07:49:00",
-                "2026-01-01T19:49:00",
-                "2026-01-02T07:49:00",
-            ],
-        ),
-        (
-            "0 0 1,15 * *",
-            [
-                "2026-01-15T00:00:00",
-                "2026-02-01T00:00:00",
-                "2026-02-15T00:00:00",
-            ],
-        ),
-        (
-            "50 14 * * 7",
-            [
-                "2026-01-04T14:50:00",
-                "2026-01-11T14:50:00",
-                "2026-01-18T14:50:00",
-            ],
-        ),
-        (
-            "0 00 19 * * MON-FRI",
-            [
-                "2026-01-01T19:00:00",
-                "2026-01-02T19:00:00",
-                "2026-01-05T19:00:00",
-            ],
-        ),
-        (
-            "*/20 * * * * *",
-            [
-                "2026-01-01T00:00:20",
-                "2026-01-01T00:00:40",
-                "2026-01-01T00:01:00",
-            ],
-        ),
-        (
-            "0 0/5 * * * ?",
-            [
-                "2026-01-01T00:05:00",
-                "2026-01-01T00:10:00",
-                "2026-01-01T00:15:00",
-            ],
-        ),
-        (
-            "5,35 59 23 31 12 *",
-            [
-                "2026-12-31T23:59:05",
-                "2026-12-31T23:59:35",
-                "2027-12-31T23:59:05",
-            ],
-        ),
-        (
-            "0 0 12 1 1 ? 2027/2",
-            [
-                "2027-01-01T12:00:00",
-                "2029-01-01T12:00:00",
-                "2031-01-01T12:00:00",
-            ],
-        ),
-        (
-            "0 0 12 29 2 ? *",
-            [
-                "2028-02-29T12:00:00",
-                "2032-02-29T12:00:00",
-                "2036-02-29T12:00:00",
-            ],
-        ),
+        ("* * * * *", ["2026-01-01T00:01:00", "2026-01-01T00:02:00", "2026-01-01T00:03:00"]),
+        ("0 9 * * 1-5", ["2026-01-01T09:00:00", "2026-01-02T09:00:00", "2026-01-05T09:00:00"]),
+        ("15 */6 * * *", ["2026-01-01T00:15:00", "2026-01-01T06:15:00", "2026-01-01T12:15:00"]),
+        ("49 7-23/12 * * *", ["2026-01-01T07:49:00", "2026-01-01T19:49:00", "2026-01-02T07:49:00"]),
+        ("0 0 1,15 * *", ["2026-01-15T00:00:00", "2026-02-01T00:00:00", "2026-02-15T00:00:00"]),
+        ("50 14 * * 7", ["2026-01-04T14:50:00", "2026-01-11T14:50:00", "2026-01-18T14:50:00"]),
+        ("0 00 19 * * MON-FRI", ["2026-01-01T19:00:00", "2026-01-02T19:00:00", "2026-01-05T19:00:00"]),
+        ("*/20 * * * * *", ["2026-01-01T00:00:20", "2026-01-01T00:00:40", "2026-01-01T00:01:00"]),
+        ("0 0/5 * * * ?", ["2026-01-01T00:05:00", "2026-01-01T00:10:00", "2026-01-01T00:15:00"]),
+        ("5,35 59 23 31 12 *", ["2026-12-31T23:59:05", "2026-12-31T23:59:35", "2027-12-31T23:59:05"]),
+        ("0 0 12 1 1 ? 2027/2", ["2027-01-01T12:00:00", "2029-01-01T12:00:00", "2031-01-01T12:00:00"]),
+        ("0 0 12 29 2 ? *", ["2028-02-29T12:00:00", "2032-02-29T12:00:00", "2036-02-29T12:00:00"]),
     ];
     for (expression, expected) in table {
-        assert_eq!(
-            utc(&cron(expression, "UTC"), from, 3),
-            expected,
-            "{expression}"
-        );
+        assert_eq!(utc(&cron(expression, "UTC"), from, 3), expected, "{expression}");
     }
 }
 
 #[test]
 fn a_schedule_may_end() {
     let schedule = cron("0 0 0 1 1 ? 2027,2029", "UTC");
-    assert_eq!(
-        utc(&schedule, "2026-01-01T00:00:00Z", 9),
-        ["2027-01-01T00:00:00", "2029-01-01T00:00:00"]
-    );
-    assert_eq!(
-        schedule.next_after(at("2029-01-01T00:00:00Z"), &context()),
-        None
-    );
+    assert_eq!(utc(&schedule, "2026-01-01T00:00:00Z", 9), ["2027-01-01T00:00:00", "2029-01-01T00:00:00"]);
+    assert_eq!(schedule.next_after(at("2029-01-01T00:00:00Z"), &context()), None);
     let last = cron("0 0 0 1 1 ? 2099", "America/New_York");
-    assert_eq!(
-        utc(&last, "1970-01-01T00:00:00Z", 2),
-        ["2099-01-01T05:00:00"]
-    );
+    assert_eq!(utc(&last, "1970-01-01T00:00:00Z", 2), ["2099-01-01T05:00:00"]);
 }
 
 #[test]
@@ -193,10 +92,7 @@ fn strictly_after_also_below_the_second() {
     let schedule = cron("* * * * * *", "UTC");
     let next = |from| schedule.next_after(at(from), &context()).unwrap().at;
     assert_eq!(next("2026-01-01T00:00:00Z"), at("2026-01-01T00:00:01Z"));
-    assert_eq!(
-        next("2026-01-01T00:00:00.999999999Z"),
-        at("2026-01-01T00:00:01Z")
-    );
+    assert_eq!(next("2026-01-01T00:00:00.999999999Z"), at("2026-01-01T00:00:01Z"));
     assert_eq!(next("2026-01-01T00:00:01Z"), at("2026-01-01T00:00:02Z"));
     assert_eq!(next("1969-12-31T23:59:58.5Z"), at("1969-12-31T23:59:59Z"));
 }
@@ -209,51 +105,21 @@ fn refusals_help() {
         ("*", "found 1 field; allowed are 5"),
         ("* * * *", "found 4 fields"),
         ("* * * * * * * *", "found 8 fields"),
-        (
-            "60 * * * *",
-            "field 1 (minute), character 1: \"60\" is out of range; allowed are 0-59; a full round is 0",
-        ),
-        (
-            "0 24 * * *",
-            "field 2 (hour), character 3: \"24\" is out of range; allowed are 0-23; midnight is hour 0",
-        ),
-        (
-            "0 0 0 * *",
-            "field 3 (day-of-month), character 5: \"0\" is out of range; allowed are 1-31",
-        ),
+        ("60 * * * *", "field 1 (minute), character 1: \"60\" is out of range; allowed are 0-59; a full round is 0"),
+        ("0 24 * * *", "field 2 (hour), character 3: \"24\" is out of range; allowed are 0-23; midnight is hour 0"),
+        ("0 0 0 * *", "field 3 (day-of-month), character 5: \"0\" is out of range; allowed are 1-31"),
         ("0 0 32 * *", "allowed are 1-31"),
-        (
-            "0 0 1 13 *",
-            "field 4 (month), character 7: \"13\" is out of range; allowed are 1-12 and JAN-DEC",
-        ),
-        (
-            "0 0 * * 8",
-            "allowed are 0-7 (0 and 7 are Sunday) and SUN-SAT",
-        ),
+        ("0 0 1 13 *", "field 4 (month), character 7: \"13\" is out of range; allowed are 1-12 and JAN-DEC"),
+        ("0 0 * * 8", "allowed are 0-7 (0 and 7 are Sunday) and SUN-SAT"),
         ("60 0 0 * * *", "field 1 (second), character 1"),
-        (
-            "0 0 0 1 1 * 1969",
-            "field 7 (year), character 13: \"1969\" is out of range; allowed are 1970-2099",
-        ),
-        (
-            "0 0 0 1 1 * 2030-2026",
-            "the range \"2030-2026\" ends before it begins",
-        ),
-        (
-            "0 0 1 JANFEB *",
-            "\"JANFEB\" is not a value; allowed are 1-12 and JAN-DEC",
-        ),
-        (
-            "0 0 1 JAN-FEBR *",
-            "\"FEBR\" is not known: did you mean FEB?",
-        ),
+        ("0 0 0 1 1 * 1969", "field 7 (year), character 13: \"1969\" is out of range; allowed are 1970-2099"),
+        ("0 0 0 1 1 * 2030-2026", "the range \"2030-2026\" ends before it begins"),
+        ("0 0 1 JANFEB *", "\"JANFEB\" is not a value; allowed are 1-12 and JAN-DEC"),
+        ("0 0 1 JAN-FEBR *", "\"FEBR\" is not known: did you mean FEB?"),
         ("0 0 1 january *", "did you mean JAN?"),
         ("0 0 * * Tues", "did you mean TUE?"),
         ("0 0 * * MNO", "did you mean MON?"),
-        (
-            "0 0 * MON *",
-            "\"MON\" is a name of the day-of-week field; allowed here are 1-12",
-        ),
+        ("0 0 * MON *", "\"MON\" is a name of the day-of-week field; allowed here are 1-12"),
         ("0 0 * * JAN", "\"JAN\" is a name of the month field"),
         ("0 MON * * *", "\"MON\" is a name of the day-of-week field"),
         ("1.5 * * * *", "\"1.5\" is not a value; allowed are 0-59"),
@@ -265,14 +131,8 @@ fn refusals_help() {
         ("1,,2 * * * *", "character 3: an item of the list is empty"),
         (",1 * * * *", "character 1: an item of the list is empty"),
         ("1, * * * *", "character 3: an item of the list is empty"),
-        (
-            "*/0 * * * *",
-            "a step of 0 never moves on; allowed are 1-60",
-        ),
-        (
-            "*/61 * * * *",
-            "the step 61 is larger than the field; allowed are 1-60",
-        ),
+        ("*/0 * * * *", "a step of 0 never moves on; allowed are 1-60"),
+        ("*/61 * * * *", "the step 61 is larger than the field; allowed are 1-60"),
         ("*/ * * * *", "the number after `/` is missing"),
         ("*/-1 * * * *", "the step \"-1\" is not a whole number"),
         ("*/2/3 * * * *", "the step \"2/3\" is not a whole number"),
@@ -280,10 +140,7 @@ fn refusals_help() {
         ("** * * * *", "\"**\" is not a value"),
         ("*5 * * * *", "\"*5\" is not a value"),
         ("*-5 * * * *", "\"*\" is not a value"),
-        (
-            "? * * * *",
-            "`?` is allowed only in day-of-month and day-of-week; write `*`",
-        ),
+        ("? * * * *", "`?` is allowed only in day-of-month and day-of-week; write `*`"),
         ("0 0 ?/2 * *", "`?` cannot have a step"),
         ("0 0 1,? * *", "`?` must stand alone"),
         ("0 0 15WW * *", "\"15WW\" is not a value"),
@@ -294,40 +151,22 @@ fn refusals_help() {
         ("0 0 L-31 * *", "allowed are L-0 to L-30"),
         ("0 0 L-x * *", "allowed are L-0 to L-30"),
         ("0 0 L-3W * *", "allowed are L-0 to L-30"),
-        (
-            "0 0 * * L",
-            "a bare `L` has no weekday: write FRIL for the last Friday",
-        ),
-        (
-            "0 0 * * 5#6",
-            "\"6\" is not a week of the month; allowed after `#` are 1-5",
-        ),
+        ("0 0 * * L", "a bare `L` has no weekday: write FRIL for the last Friday"),
+        ("0 0 * * 5#6", "\"6\" is not a week of the month; allowed after `#` are 1-5"),
         ("0 0 * * 5#", "allowed after `#` are 1-5"),
         ("0 0 * * #2", "a value is missing"),
         ("0 0 * * 8L", "\"8\" is out of range"),
         ("0 L * * *", "\"L\" is not a value; allowed are 0-23"),
-        (
-            "H * * * *",
-            "`H`, the hash that spreads load, is not available yet",
-        ),
+        ("H * * * *", "`H`, the hash that spreads load, is not available yet"),
         ("0 H(0-7) * * *", "is not available yet"),
         ("H/15 * * * *", "is not available yet"),
-        (
-            "@every 90s",
-            "\"@every\" is not available yet; write {\"kind\":\"interval\",\"every_seconds\":90}",
-        ),
+        ("@every 90s", "\"@every\" is not available yet; write {\"kind\":\"interval\",\"every_seconds\":90}"),
         ("@reboot", "has no meaning here"),
         ("@dayly", "\"@dayly\" is not known: did you mean @daily?"),
         ("@", "\"@\" is not known"),
-        (
-            "CRON_TZ=Europe/Berlin 0 9 * * *",
-            "put the zone into the field `timezone`",
-        ),
+        ("CRON_TZ=Europe/Berlin 0 9 * * *", "put the zone into the field `timezone`"),
         ("0/5 * * * ? *", "write \"0 0/5 * * * ? *\""),
-        (
-            "\u{ff15} * * * *",
-            "character 1: '５' is not allowed; expressions are plain ASCII",
-        ),
+        ("\u{ff15} * * * *", "character 1: '５' is not allowed; expressions are plain ASCII"),
         ("0 \u{663} * * *", "character 3: "),
         ("0\u{a0}9 * * *", "character 2: "),
         ("0 9 * * *\0", "character 10: '\\0' is not allowed"),
@@ -335,27 +174,14 @@ fn refusals_help() {
     ];
     for (expression, expected) in table {
         let found = cron_refusal(expression);
-        assert!(
-            found.contains(expected),
-            "{expression:?}\n  wanted {expected}\n  found  {found}"
-        );
-        assert!(
-            found.lines().all(|line| line.starts_with("/expression: ")),
-            "{found}"
-        );
+        assert!(found.contains(expected), "{expression:?}\n  wanted {expected}\n  found  {found}");
+        assert!(found.lines().all(|line| line.starts_with("/expression: ")), "{found}");
     }
 }
 
 #[test]
 fn every_wrong_field_is_reported() {
     let found = cron_refusal("60 24 * FOO 9");
-    let fields: Vec<bool> = ["field 1", "field 2", "field 4", "field 5"]
-        .iter()
-        .map(|f| found.contains(f))
-        .collect();
-    assert_eq!(
-        (found.lines().count(), fields),
-        (4, vec![true; 4]),
-        "{found}"
-    );
+    let fields: Vec<bool> = ["field 1", "field 2", "field 4", "field 5"].iter().map(|f| found.contains(f)).collect();
+    assert_eq!((found.lines().count(), fields), (4, vec![true; 4]), "{found}");
 }

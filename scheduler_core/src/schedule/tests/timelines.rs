@@ -29,11 +29,7 @@ fn tables_agree_with_the_library() {
 fn changes_are_further_apart_than_the_step() {
     let least = TZ_VARIANTS
         .iter()
-        .flat_map(|zone| {
-            Timeline::of(*zone)
-                .periods_from(i64::MIN)
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|zone| Timeline::of(*zone).periods_from(i64::MIN).collect::<Vec<_>>())
         .filter(|period| period.begin > i64::MIN && period.end < i64::MAX)
         .map(|period| period.end - period.begin)
         .min()
@@ -45,29 +41,9 @@ fn changes_are_further_apart_than_the_step() {
 fn periods_meet() {
     let timeline = Timeline::of(chrono_tz::Tz::America__New_York);
     let periods: Vec<_> = timeline.periods_from(i64::MIN).collect();
-    assert!(
-        periods
-            .windows(2)
-            .all(|two| two[0].end == two[1].begin && two[0].offset_after == two[1].offset)
-    );
-    assert!(
-        periods
-            .windows(2)
-            .all(|two| two[1].offset_before == two[0].offset)
-    );
-    let spring = timeline
-        .periods_from(at("2026-03-08T07:00:00Z").timestamp())
-        .next()
-        .unwrap();
-    assert_eq!(
-        (spring.begin, spring.offset_before, spring.offset),
-        (1_772_953_200, -18_000, -14_400)
-    );
-    assert_eq!(
-        (
-            spring.missing().end - spring.missing().start,
-            spring.second_pass().is_empty()
-        ),
-        (3_600, true)
-    );
+    assert!(periods.windows(2).all(|two| two[0].end == two[1].begin && two[0].offset_after == two[1].offset));
+    assert!(periods.windows(2).all(|two| two[1].offset_before == two[0].offset));
+    let spring = timeline.periods_from(at("2026-03-08T07:00:00Z").timestamp()).next().unwrap();
+    assert_eq!((spring.begin, spring.offset_before, spring.offset), (1_772_953_200, -18_000, -14_400));
+    assert_eq!((spring.missing().end - spring.missing().start, spring.second_pass().is_empty()), (3_600, true));
 }

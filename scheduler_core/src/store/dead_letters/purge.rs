@@ -32,7 +32,9 @@ impl Store {
     /// When the database does not do it.
     pub async fn purge_dead_letters(&self, merchant: MerchantId, filter: &JobFilter, rows: usize) -> StoreResult<u64> {
         let filter = JobFilter { states: vec![JobState::Dead], ..filter.clone() };
-        let mut query = QueryBuilder::<Postgres>::new("WITH picked AS (SELECT f.id, f.finished_at FROM jobs_finished f WHERE f.merchant_id = ");
+        let mut query = QueryBuilder::<Postgres>::new(
+            "WITH picked AS (SELECT f.id, f.finished_at FROM jobs_finished f WHERE f.merchant_id = ",
+        );
         query.push_bind(merchant.0);
         filter.push_finished(&mut query);
         query.push(" ORDER BY f.id LIMIT ").push_bind(rows as i64);

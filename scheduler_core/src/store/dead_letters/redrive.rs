@@ -72,7 +72,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not do it. Doing it again is safe: of one job at most one redrive lives at a time.
-    pub async fn redrive(&self, merchant: MerchantId, job: JobId, only_dead: bool, now: DateTime<Utc>) -> StoreResult<Redrive> {
+    pub async fn redrive(
+        &self,
+        merchant: MerchantId,
+        job: JobId,
+        only_dead: bool,
+        now: DateTime<Utc>,
+    ) -> StoreResult<Redrive> {
         // What stood in the way may have ended while we looked for it; then the next try succeeds.
         loop {
             let created = sqlx::query_as(REDRIVE_ONE)
@@ -92,7 +98,12 @@ impl Store {
         }
     }
 
-    async fn why_not_redriven(&self, merchant: MerchantId, job: JobId, only_dead: bool) -> StoreResult<Option<Redrive>> {
+    async fn why_not_redriven(
+        &self,
+        merchant: MerchantId,
+        job: JobId,
+        only_dead: bool,
+    ) -> StoreResult<Option<Redrive>> {
         let row: Option<(Option<Uuid>, Option<Uuid>)> = sqlx::query_as(
             "SELECT (SELECT j.id FROM jobs_live j WHERE j.merchant_id = $1 AND j.redriven_from = $2),
                     (SELECT j.id FROM jobs_live j
@@ -129,7 +140,10 @@ impl Store {
         let ids: Vec<Uuid> = (0..rows).map(|_| JobId::new_at(now).0).collect();
         let mut query = QueryBuilder::<Postgres>::new("WITH merchant AS (SELECT ");
         query.push_bind(merchant.0).push("::uuid AS id, ").push_bind(now).push("::timestamptz AS now), ids AS (");
-        query.push("SELECT i.id, i.n FROM unnest(").push_bind(ids).push("::uuid[]) WITH ORDINALITY AS i (id, n)), picked AS (");
+        query
+            .push("SELECT i.id, i.n FROM unnest(")
+            .push_bind(ids)
+            .push("::uuid[]) WITH ORDINALITY AS i (id, n)), picked AS (");
         query.push("SELECT f.*, row_number() OVER (ORDER BY f.id) AS n FROM jobs_finished f WHERE f.merchant_id = $1");
         filter.push_finished(&mut query);
         query.push(" ORDER BY f.id LIMIT ").push_bind(rows as i64).push(") ").push(insert_again!());

@@ -94,7 +94,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn dedupe_holder(&self, merchant: MerchantId, queue: &str, dedupe_key: &str) -> StoreResult<Option<JobId>> {
+    pub async fn dedupe_holder(
+        &self,
+        merchant: MerchantId,
+        queue: &str,
+        dedupe_key: &str,
+    ) -> StoreResult<Option<JobId>> {
         let id: Option<Uuid> =
             sqlx::query_scalar("SELECT id FROM jobs_live WHERE merchant_id = $1 AND queue = $2 AND dedupe_key = $3")
                 .bind(merchant.0)

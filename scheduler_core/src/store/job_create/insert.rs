@@ -58,7 +58,10 @@ pub(super) struct Columns<'a> {
 impl<'a> Columns<'a> {
     /// The columns of `jobs`, each with the state that it starts in.
     pub(super) fn of(jobs: impl Iterator<Item = (&'a NewJob, &'static str)> + Clone) -> Self {
-        fn column<'a, T>(jobs: &(impl Iterator<Item = (&'a NewJob, &'static str)> + Clone), value: impl Fn(&'a NewJob) -> T) -> Vec<T> {
+        fn column<'a, T>(
+            jobs: &(impl Iterator<Item = (&'a NewJob, &'static str)> + Clone),
+            value: impl Fn(&'a NewJob) -> T,
+        ) -> Vec<T> {
             jobs.clone().map(|(job, _)| value(job)).collect()
         }
         Self {

@@ -52,7 +52,11 @@ fn place(job: &NewJob, live: &HashSet<Uuid>, finished: &HashMap<Uuid, bool>) -> 
     (placed, waits_for.into_iter().collect())
 }
 
-async fn lock_live(connection: &mut PgConnection, merchant: MerchantId, parents: &BTreeSet<Uuid>) -> StoreResult<HashSet<Uuid>> {
+async fn lock_live(
+    connection: &mut PgConnection,
+    merchant: MerchantId,
+    parents: &BTreeSet<Uuid>,
+) -> StoreResult<HashSet<Uuid>> {
     let live: Vec<Uuid> = sqlx::query_scalar(
         "WITH locked AS (
              SELECT merchant_id, id, has_dependents FROM jobs_live
@@ -71,7 +75,11 @@ async fn lock_live(connection: &mut PgConnection, merchant: MerchantId, parents:
 }
 
 /// Finished parents, and whether they succeeded.
-async fn finished_states(connection: &mut PgConnection, merchant: MerchantId, parents: &[Uuid]) -> StoreResult<HashMap<Uuid, bool>> {
+async fn finished_states(
+    connection: &mut PgConnection,
+    merchant: MerchantId,
+    parents: &[Uuid],
+) -> StoreResult<HashMap<Uuid, bool>> {
     if parents.is_empty() {
         return Ok(HashMap::new());
     }

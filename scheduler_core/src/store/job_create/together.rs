@@ -174,7 +174,12 @@ async fn exist_already(
     Ok(finished || live)
 }
 
-async fn skip(connection: &mut PgConnection, merchant: MerchantId, jobs: &[NewJob], states: &[Placed]) -> StoreResult<()> {
+async fn skip(
+    connection: &mut PgConnection,
+    merchant: MerchantId,
+    jobs: &[NewJob],
+    states: &[Placed],
+) -> StoreResult<()> {
     let skipped: Vec<Uuid> =
         jobs.iter().zip(states).filter(|(_, placed)| **placed == Placed::Skipped).map(|(job, _)| job.id.0).collect();
     if !skipped.is_empty() {
@@ -189,7 +194,8 @@ async fn remember_parents(
     jobs: &[NewJob],
     placed: &[(Placed, Vec<Uuid>)],
 ) -> StoreResult<()> {
-    let pairs = jobs.iter().zip(placed).flat_map(|(job, (_, parents))| parents.iter().map(|parent| (job.id.0, *parent)));
+    let pairs =
+        jobs.iter().zip(placed).flat_map(|(job, (_, parents))| parents.iter().map(|parent| (job.id.0, *parent)));
     let (children, parents): (Vec<Uuid>, Vec<Uuid>) = pairs.unzip();
     if !children.is_empty() {
         sqlx::query(

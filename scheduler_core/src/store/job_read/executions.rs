@@ -30,7 +30,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn executions(&self, merchant: MerchantId, job: JobId, after: i32, rows: usize) -> StoreResult<Vec<Execution>> {
+    pub async fn executions(
+        &self,
+        merchant: MerchantId,
+        job: JobId,
+        after: i32,
+        rows: usize,
+    ) -> StoreResult<Vec<Execution>> {
         let rows = sqlx::query(EXECUTIONS)
             .bind(merchant.0)
             .bind(job.0)
@@ -47,7 +53,8 @@ fn execution(row: PgRow) -> StoreResult<Execution> {
     let started_at: DateTime<Utc> = row.try_get("started_at")?;
     let finished_at: Option<DateTime<Utc>> = row.try_get("finished_at")?;
     let outcome: Option<String> = row.try_get("outcome")?;
-    let outcome = outcome.map(|text| Outcome::parse(&text).ok_or_else(|| StoreError::corrupt("executions", "outcome", id, text)));
+    let outcome =
+        outcome.map(|text| Outcome::parse(&text).ok_or_else(|| StoreError::corrupt("executions", "outcome", id, text)));
     let body: Option<Vec<u8>> = row.try_get("response_body")?;
     Ok(Execution {
         id: Token(id),

@@ -53,22 +53,26 @@ impl JobFilter {
 
     /// ` AND …` for a live job `j` with its claim `c`.
     pub(super) fn push_live(&self, query: &mut QueryBuilder<Postgres>) {
-        if !self.states.is_empty() {
-            let stored = self.states.iter().filter(|state| JobState::STORED_LIVE.contains(state));
-            query.push(" AND ((c.job_id IS NULL AND j.state = ANY(");
-            query.push_bind(stored.map(|state| state.as_str()).collect::<Vec<_>>());
-            query.push("))");
-            if self.states.contains(&JobState::Running) {
-                query.push(" OR c.job_id IS NOT NULL");
+        let stored = self.states.iter().filter(|state| JobState::STORED_LIVE.contains(state));
+        let stored: Vec<_> = stored.map(|state| state.as_str()).collect();
+        match (self.states.contains(&JobState::Running), stored.is_empty()) {
+            // Plain, so that the few claims lead to the jobs and not the other way round.
+            (true, true) => drop(query.push(" AND c.job_id IS NOT NULL")),
+            (true, false) => {
+                query.push(" AND (c.job_id IS NOT NULL OR j.state = ANY(").push_bind(stored).push("))");
             }
-            query.push(")");
+            (false, false) => {
+                query.push(" AND c.job_id IS NULL AND j.state = ANY(").push_bind(stored).push(")");
+            }
+            (false, true) => {}
         }
         self.push_shared(query, "j");
     }
 
     /// ` AND …` for a finished job `f`.
     pub(in crate::store) fn push_finished(&self, query: &mut QueryBuilder<Postgres>) {
-        let terminal: Vec<_> = self.states.iter().filter(|state| state.is_terminal()).map(|state| state.as_str()).collect();
+        let terminal: Vec<_> =
+            self.states.iter().filter(|state| state.is_terminal()).map(|state| state.as_str()).collect();
         if !terminal.is_empty() {
             // Names the partition, so that dead letters are found without looking at the rest and the other way round.
             if terminal == ["dead"] {

@@ -55,8 +55,17 @@ fn push_branch(
     filter: impl FnOnce(&mut QueryBuilder<Postgres>),
 ) {
     query.push("(SELECT ").push(columns).push(", CASE WHEN octet_length(").push(table).push(".payload) <= ");
-    query.push_bind(LIST_PAYLOAD_BYTES).push(" THEN ").push(table).push(".payload END AS payload, coalesce(octet_length(");
-    query.push(table).push(".payload) > ").push_bind(LIST_PAYLOAD_BYTES).push(", false) AS payload_omitted ").push(from);
+    query
+        .push_bind(LIST_PAYLOAD_BYTES)
+        .push(" THEN ")
+        .push(table)
+        .push(".payload END AS payload, coalesce(octet_length(");
+    query
+        .push(table)
+        .push(".payload) > ")
+        .push_bind(LIST_PAYLOAD_BYTES)
+        .push(", false) AS payload_omitted ")
+        .push(from);
     query.push(" WHERE ").push(table).push(".merchant_id = ").push_bind(merchant.0);
     if let Some(after) = after {
         query.push(" AND ").push(table).push(".id < ").push_bind(after);

@@ -31,11 +31,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn job(&self, merchant: MerchantId, id: JobId) -> StoreResult<Option<Job>> {
         // Constant text, put together once.
-        let row = sqlx::query(AssertSqlSafe(JOB.as_str()))
-            .bind(merchant.0)
-            .bind(id.0)
-            .fetch_optional(self.pool())
-            .await?;
+        let row =
+            sqlx::query(AssertSqlSafe(JOB.as_str())).bind(merchant.0).bind(id.0).fetch_optional(self.pool()).await?;
         row.map(row::job).transpose()
     }
 

@@ -97,11 +97,17 @@ impl Store {
     ) -> Result<Materialised, Failed> {
         let nothing_locked = |error: StoreError| Failed { error, locked: Vec::new() };
         let mut transaction = self.pool().begin().await.map_err(|error| nothing_locked(error.into()))?;
-        let rows =
-            lock_due(&mut transaction, now + options.lookahead, limit).await.map_err(nothing_locked)?;
+        let rows = lock_due(&mut transaction, now + options.lookahead, limit).await.map_err(nothing_locked)?;
         let written = write_batch(&mut transaction, &rows, now, options).await;
         let failed = |error| Failed { error, locked: rows.iter().map(|r| (r.merchant_id, r.id, r.version)).collect() };
-        let mut done = written.map_err(failed)?;
+        let mut done = match written {
+            Ok(done) => done,
+            Err(error) => {
+                // Waited for, because until then the next try would pass over the rows as locked by somebody else.
+                let _the_connection_may_be_gone = transaction.rollback().await;
+                return Err(failed(error));
+            }
+        };
         transaction.commit().await.map_err(|error| failed(error.into()))?;
         done.more |= rows.len() >= limit;
         Ok(done)
@@ -178,5 +184,10 @@ fn lag(rows: &[TemplateRow], now: DateTime<Utc>) -> Duration {
 
 fn refused((merchant, template, version): (Uuid, Uuid, i32), error: &StoreError) -> StoreError {
     let why = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    StoreError::corrupt("templates", "job", format!("{merchant}/{template}"), format!("version {version} was refused: {why}"))
+    StoreError::corrupt(
+        "templates",
+        "job",
+        format!("{merchant}/{template}"),
+        format!("version {version} was refused: {why}"),
+    )
 }

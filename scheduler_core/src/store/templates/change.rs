@@ -81,27 +81,39 @@ impl Store {
     ) -> StoreResult<TemplateChanged> {
         let now = now.trunc_subsecs(6);
         let mut transaction = self.pool().begin().await?;
-        let Some(row) = lock(&mut transaction, merchant, id).await? else {
-            return Ok(TemplateChanged::NotFound);
+        let changed = match lock(&mut transaction, merchant, id).await? {
+            None => TemplateChanged::NotFound,
+            Some(row) if if_versions.is_some_and(|versions| !versions.contains(&row.version)) => {
+                TemplateChanged::VersionMismatch { current: row.version }
+            }
+            Some(row) if change.is_done_already(&row) => {
+                TemplateChanged::Done { template: Box::new(row.into()), cancelled: 0 }
+            }
+            Some(row) => carry_out(&mut transaction, row, change, now).await?,
         };
-        if if_versions.is_some_and(|versions| !versions.contains(&row.version)) {
-            return Ok(TemplateChanged::VersionMismatch { current: row.version });
+        match changed {
+            TemplateChanged::Done { .. } | TemplateChanged::Behind => transaction.commit().await?,
+            _ => transaction.rollback().await?,
         }
-        if change.is_done_already(&row) {
-            return Ok(TemplateChanged::Done { template: Box::new(row.into()), cancelled: 0 });
-        }
-        let values = change.values(&row, now)?;
-        if settle(&mut transaction, &row, now).await? == Settled::Partly {
-            transaction.commit().await?;
-            return Ok(TemplateChanged::Behind);
-        }
-        let cancelled = withdraw(&mut transaction, merchant, id, now).await?;
-        let template = match write(&mut transaction, &row, &values, now).await {
-            Err(error) if error.constraint() == Some("templates_by_name") => return Ok(TemplateChanged::NameTaken),
-            written => Box::new(Template::from(written?)),
-        };
-        transaction.commit().await?;
-        Ok(TemplateChanged::Done { template, cancelled })
+        Ok(changed)
+    }
+}
+
+/// Changes the locked template. What comes back other than done or behind is to be rolled back.
+async fn carry_out(
+    connection: &mut PgConnection,
+    row: TemplateRow,
+    change: TemplateChange<'_>,
+    now: DateTime<Utc>,
+) -> StoreResult<TemplateChanged> {
+    let values = change.values(&row, now)?;
+    if settle(connection, &row, now).await? == Settled::Partly {
+        return Ok(TemplateChanged::Behind);
+    }
+    let cancelled = withdraw(connection, MerchantId(row.merchant_id), row.template(), now).await?;
+    match write(connection, &row, &values, now).await {
+        Err(error) if error.constraint() == Some("templates_by_name") => Ok(TemplateChanged::NameTaken),
+        written => Ok(TemplateChanged::Done { template: Box::new(written?.into()), cancelled }),
     }
 }
 
@@ -143,11 +155,7 @@ impl TemplateChange<'_> {
 }
 
 /// Locks a template's row against other changes and against being materialised.
-async fn lock(
-    connection: &mut PgConnection,
-    merchant: MerchantId,
-    id: TemplateId,
-) -> StoreResult<Option<TemplateRow>> {
+async fn lock(connection: &mut PgConnection, merchant: MerchantId, id: TemplateId) -> StoreResult<Option<TemplateRow>> {
     let row = sqlx::query_as(concat!(
         "SELECT ",
         template_columns!(),

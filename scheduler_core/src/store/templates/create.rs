@@ -59,9 +59,11 @@ impl Store {
     pub async fn create_template(&self, new: &NewTemplate<'_>) -> StoreResult<TemplateCreated> {
         let mut transaction = self.pool().begin().await?;
         if let Some(holder) = take(&mut transaction, new.merchant, &new.key).await? {
+            transaction.rollback().await?;
             return Ok(TemplateCreated::KeyTaken(holder));
         }
         let Some(row) = insert(&mut transaction, new).await? else {
+            transaction.rollback().await?;
             return Ok(TemplateCreated::NameTaken);
         };
         let template = Template::from(row);

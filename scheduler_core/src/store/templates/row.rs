@@ -96,7 +96,6 @@ impl From<TemplateRow> for Template {
 
 /// Stored JSON as it is; what is not JSON is shown as a string, so that one damaged row does not make a list unreadable.
 fn raw_json(text: String) -> Box<RawValue> {
-    RawValue::from_string(text.clone()).unwrap_or_else(|_| {
-        serde_json::value::to_raw_value(&text).expect("a string can always be written as JSON")
-    })
+    RawValue::from_string(text.clone())
+        .unwrap_or_else(|_| serde_json::value::to_raw_value(&text).expect("a string can always be written as JSON"))
 }

@@ -49,9 +49,11 @@ impl Store {
     pub async fn trigger_template(&self, trigger: &Trigger<'_>) -> StoreResult<Triggered> {
         let mut transaction = self.pool().begin().await?;
         if let Some(holder) = take(&mut transaction, trigger.merchant, &trigger.key).await? {
+            transaction.rollback().await?;
             return Ok(Triggered::KeyTaken(holder));
         }
         let Some(row) = read(&mut transaction, trigger).await? else {
+            transaction.rollback().await?;
             return Ok(Triggered::NotFound);
         };
         let spec = row.definition()?.job;

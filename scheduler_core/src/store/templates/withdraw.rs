@@ -44,12 +44,8 @@ pub(super) async fn withdraw(
     template: TemplateId,
     now: DateTime<Utc>,
 ) -> StoreResult<u64> {
-    let candidates: Vec<Uuid> = sqlx::query_scalar(CANDIDATES)
-        .bind(merchant.0)
-        .bind(template.0)
-        .bind(now)
-        .fetch_all(&mut *connection)
-        .await?;
+    let candidates: Vec<Uuid> =
+        sqlx::query_scalar(CANDIDATES).bind(merchant.0).bind(template.0).bind(now).fetch_all(&mut *connection).await?;
     if candidates.is_empty() {
         return Ok(0);
     }

@@ -8,10 +8,7 @@ use sqlx::{Connection, PgPool, Postgres};
 /// Runs a statement that passes over locked rows (`SKIP LOCKED`). When it fails, its own locks are gone by the time that
 /// the error is returned: the server reports an error first and lets go of the rows afterwards, and whoever repeats a
 /// part of the batch in that moment on another connection would take the failed attempt for somebody else.
-pub(super) async fn fetch_batch(
-    pool: &PgPool,
-    statement: Query<'_, Postgres, PgArguments>,
-) -> StoreResult<Vec<PgRow>> {
+pub(super) async fn fetch_batch(pool: &PgPool, statement: Query<'_, Postgres, PgArguments>) -> StoreResult<Vec<PgRow>> {
     let mut connection = pool.acquire().await?;
     match statement.fetch_all(&mut *connection).await {
         Ok(rows) => Ok(rows),

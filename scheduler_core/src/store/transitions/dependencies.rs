@@ -54,70 +54,113 @@ pub struct BlockedPage {
     pub next: Option<(MerchantId, JobId)>,
 }
 
+/// What a statement does for each of `k`: the children, in key order.
+///
+/// All statements here are written so that they cannot be planned as anything but lookups by key (lateral subqueries
+/// behind `OFFSET 0`, scalar subqueries, row addresses). These tables swing between empty and full, and a plan that
+/// believes them empty would read them whole once for every child. (`state || ''` keeps the index of blocked jobs out.)
+macro_rules! children {
+    () => {
+        "unnest($1::uuid[], $2::uuid[]) AS k (merchant_id, id) "
+    };
+}
+
+/// The first parent that `k` still waits for.
+macro_rules! first_edge {
+    () => {
+        "(SELECT d.parent_id FROM job_dependencies d WHERE d.merchant_id = k.merchant_id AND d.child_id = k.id
+           ORDER BY d.merchant_id, d.child_id, d.parent_id LIMIT 1) "
+    };
+}
+
+/// Every parent that the children wait for, and how it ended (null: it lives). `child` is the address of the blocked
+/// row, null when the job is blocked no more.
+macro_rules! edges {
+    () => {
+        concat!(
+            "edge AS MATERIALIZED (
+                 SELECT k.merchant_id, k.id, d.edge, d.parent_id, c.child, c.run_if,
+                        CASE WHEN (SELECT p.state FROM jobs_live p
+                                    WHERE p.merchant_id = k.merchant_id AND p.id = d.parent_id) IS NULL
+                             THEN coalesce((SELECT f.state FROM jobs_finished f
+                                             WHERE f.merchant_id = k.merchant_id AND f.id = d.parent_id LIMIT 1),
+                                           'gone')
+                        END AS ended
+                   FROM ",
+            children!(),
+            "     CROSS JOIN LATERAL (
+                        SELECT d.ctid AS edge, d.parent_id FROM job_dependencies d
+                         WHERE d.merchant_id = k.merchant_id AND d.child_id = k.id
+                         ORDER BY d.merchant_id, d.child_id, d.parent_id OFFSET 0) d
+                   LEFT JOIN LATERAL (
+                        SELECT c.ctid AS child, c.run_if FROM jobs_live c
+                         WHERE c.merchant_id = k.merchant_id AND c.id = k.id AND c.state = 'blocked' OFFSET 0) c ON true
+             ) "
+        )
+    };
+}
+
 /// Locks the children. Two judges of one child would otherwise each remove one parent's row, each still see the
 /// other's, and both leave the child blocked.
-const LOCK: &str = "
-    SELECT 1
-      FROM unnest($1::uuid[], $2::uuid[]) AS k (merchant_id, id)
-      JOIN jobs_live j ON j.merchant_id = k.merchant_id AND j.id = k.id
-     WHERE j.state = 'blocked'
-     ORDER BY j.merchant_id, j.id
-       FOR UPDATE OF j";
+const LOCK: &str = concat!(
+    "SELECT count(*) FROM ",
+    children!(),
+    "CROSS JOIN LATERAL (
+         SELECT j.id FROM jobs_live j
+          WHERE j.merchant_id = k.merchant_id AND j.id = k.id AND j.state = 'blocked' FOR UPDATE) j"
+);
 
 /// Removes the rows of parents that ended as their child waits for, and those of children that wait no more.
-const SETTLE: &str = "
-    WITH settled AS (
-        SELECT d.merchant_id, d.child_id, d.parent_id
-          FROM unnest($1::uuid[], $2::uuid[]) AS k (merchant_id, id)
-          JOIN job_dependencies d ON d.merchant_id = k.merchant_id AND d.child_id = k.id
-          LEFT JOIN jobs_live c ON c.merchant_id = k.merchant_id AND c.id = k.id AND c.state = 'blocked'
-          LEFT JOIN jobs_live p ON p.merchant_id = d.merchant_id AND p.id = d.parent_id
-          LEFT JOIN LATERAL (
-               -- Looked up only when the parent has ended.
-               SELECT f.state FROM jobs_finished f
-                WHERE p.id IS NULL AND f.merchant_id = d.merchant_id AND f.id = d.parent_id LIMIT 1) f ON true
-         WHERE c.id IS NULL OR (p.id IS NULL AND (f.state = 'succeeded' OR c.run_if = 'all_finished'))
-    )
-    DELETE FROM job_dependencies d USING settled s
-     WHERE d.merchant_id = s.merchant_id AND d.child_id = s.child_id AND d.parent_id = s.parent_id";
+const SETTLE: &str = concat!(
+    "WITH ",
+    edges!(),
+    "DELETE FROM job_dependencies
+      WHERE ctid = ANY (ARRAY(SELECT edge FROM edge
+                               WHERE child IS NULL OR ended = 'succeeded'
+                                  OR (run_if = 'all_finished' AND ended IS NOT NULL)))"
+);
 
 const SKIP: &str = concat!(
-    "WITH doomed AS (
-         SELECT DISTINCT ON (c.merchant_id, c.id) c.merchant_id, c.id,
-                'parent ' || d.parent_id || coalesce(' ended as ' || f.state, ' does not exist any more') AS why
-           FROM unnest($1::uuid[], $2::uuid[]) AS k (merchant_id, id)
-           JOIN jobs_live c ON c.merchant_id = k.merchant_id AND c.id = k.id
-                           AND c.state = 'blocked' AND c.run_if = 'all_succeeded'
-           JOIN job_dependencies d ON d.merchant_id = c.merchant_id AND d.child_id = c.id
-           LEFT JOIN jobs_live p ON p.merchant_id = d.merchant_id AND p.id = d.parent_id
-           LEFT JOIN LATERAL (
-                SELECT f.state FROM jobs_finished f
-                 WHERE p.id IS NULL AND f.merchant_id = d.merchant_id AND f.id = d.parent_id LIMIT 1) f ON true
-          WHERE p.id IS NULL AND f.state IS DISTINCT FROM 'succeeded'
-          ORDER BY c.merchant_id, c.id, d.parent_id
+    "WITH ",
+    edges!(),
+    ", doomed AS MATERIALIZED (
+         SELECT DISTINCT ON (merchant_id, id) child, merchant_id, id,
+                'parent ' || parent_id
+                          || CASE ended WHEN 'gone' THEN ' does not exist any more' ELSE ' ended as ' || ended END AS why
+           FROM edge
+          WHERE run_if = 'all_succeeded' AND ended <> 'succeeded'
+          ORDER BY merchant_id, id, parent_id
      ), gone AS (
-         DELETE FROM jobs_live j USING doomed w
-          WHERE j.merchant_id = w.merchant_id AND j.id = w.id AND j.state = 'blocked'
-         RETURNING j.*, w.why
+         DELETE FROM jobs_live
+          WHERE ctid = ANY (ARRAY(SELECT child FROM doomed)) AND state || '' = 'blocked'
+         RETURNING *
      ), waited AS (
-         DELETE FROM job_dependencies d USING gone g WHERE d.merchant_id = g.merchant_id AND d.child_id = g.id
+         DELETE FROM job_dependencies
+          WHERE ctid = ANY (ARRAY(SELECT e.edge FROM edge e JOIN gone g ON g.merchant_id = e.merchant_id AND g.id = e.id))
      ) ",
     finish_into!(),
     "SELECT ",
     finish_shared!(),
-    ", clock_timestamp(), g.attempt, g.crashes, false, 'skipped', 'dependency_failed', g.why, ",
+    ", clock_timestamp(), g.attempt, g.crashes, false, 'skipped', 'dependency_failed', w.why, ",
     finish_without_execution!(),
-    " FROM gone g
+    " FROM gone g JOIN doomed w ON w.merchant_id = g.merchant_id AND w.id = g.id
      RETURNING merchant_id, id"
 );
 
-const UNBLOCK: &str = "
-    UPDATE jobs_live j
-       SET state = 'scheduled', run_at = greatest(j.run_at, clock_timestamp())
-      FROM unnest($1::uuid[], $2::uuid[]) AS k (merchant_id, id)
-     WHERE j.merchant_id = k.merchant_id AND j.id = k.id AND j.state = 'blocked'
-       AND NOT EXISTS (SELECT 1 FROM job_dependencies d WHERE d.merchant_id = j.merchant_id AND d.child_id = j.id)
-    RETURNING j.merchant_id, j.id, j.run_at, j.priority, j.lane";
+const UNBLOCK: &str = concat!(
+    "UPDATE jobs_live
+        SET state = 'scheduled', run_at = greatest(run_at, clock_timestamp())
+      WHERE state || '' = 'blocked' AND ctid = ANY (ARRAY(
+            SELECT c.child FROM ",
+    children!(),
+    "        CROSS JOIN LATERAL (
+                   SELECT j.ctid AS child FROM jobs_live j
+                    WHERE j.merchant_id = k.merchant_id AND j.id = k.id AND j.state = 'blocked' OFFSET 0) c
+             WHERE ",
+    first_edge!(),
+    "IS NULL))
+     RETURNING merchant_id, id, run_at, priority, lane"
+);
 
 const TAKE_ENDINGS: &str = "
     SELECT merchant_id, parent_id FROM parent_endings
@@ -125,43 +168,51 @@ const TAKE_ENDINGS: &str = "
        FOR UPDATE SKIP LOCKED";
 
 const CHILDREN: &str = "
-    SELECT DISTINCT d.merchant_id, d.child_id
+    SELECT DISTINCT e.merchant_id, d.child_id
       FROM unnest($1::uuid[], $2::uuid[]) AS e (merchant_id, parent_id)
-      JOIN job_dependencies d ON d.merchant_id = e.merchant_id AND d.parent_id = e.parent_id
+     CROSS JOIN LATERAL (
+           SELECT d.child_id FROM job_dependencies d
+            WHERE d.merchant_id = e.merchant_id AND d.parent_id = e.parent_id
+            ORDER BY d.merchant_id, d.parent_id LIMIT $3) d
      LIMIT $3";
 
 /// An announcement has done its duty once no row waits for the parent.
 const DROP_ENDINGS: &str = "
-    DELETE FROM parent_endings p
-     USING unnest($1::uuid[], $2::uuid[]) AS e (merchant_id, parent_id)
-     WHERE p.merchant_id = e.merchant_id AND p.parent_id = e.parent_id
-       AND NOT EXISTS (SELECT 1 FROM job_dependencies d
-                        WHERE d.merchant_id = e.merchant_id AND d.parent_id = e.parent_id)";
+    DELETE FROM parent_endings
+     WHERE ctid = ANY (ARRAY(
+           SELECT p.ending FROM unnest($1::uuid[], $2::uuid[]) AS e (merchant_id, parent_id)
+            CROSS JOIN LATERAL (
+                  SELECT p.ctid AS ending FROM parent_endings p
+                   WHERE p.merchant_id = e.merchant_id AND p.parent_id = e.parent_id OFFSET 0) p
+            WHERE (SELECT d.child_id FROM job_dependencies d
+                    WHERE d.merchant_id = e.merchant_id AND d.parent_id = e.parent_id
+                    ORDER BY d.merchant_id, d.parent_id LIMIT 1) IS NULL))";
 
-const RIPE: &str = "
-    WITH page AS (
-        SELECT merchant_id, id FROM jobs_live
-         WHERE state = 'blocked' AND (merchant_id, id) > ($1, $2)
-         ORDER BY merchant_id, id LIMIT $3
-    )
-    SELECT b.merchant_id, b.id,
-           NOT EXISTS (SELECT 1 FROM job_dependencies d WHERE d.merchant_id = b.merchant_id AND d.child_id = b.id)
-           OR EXISTS (SELECT 1 FROM job_dependencies d
-                       WHERE d.merchant_id = b.merchant_id AND d.child_id = b.id
-                         AND NOT EXISTS (SELECT 1 FROM jobs_live p
-                                          WHERE p.merchant_id = d.merchant_id AND p.id = d.parent_id)) AS ripe
-      FROM page b
-     ORDER BY b.merchant_id, b.id";
+const RIPE: &str = concat!(
+    "WITH page AS MATERIALIZED (
+         SELECT merchant_id, id FROM jobs_live
+          WHERE state = 'blocked' AND (merchant_id, id) > ($1, $2)
+          ORDER BY merchant_id, id LIMIT $3
+     )
+     SELECT k.merchant_id, k.id,
+            ",
+    first_edge!(),
+    "IS NULL
+            OR (SELECT d.parent_id FROM job_dependencies d
+                 WHERE d.merchant_id = k.merchant_id AND d.child_id = k.id
+                   AND (SELECT p.state FROM jobs_live p
+                         WHERE p.merchant_id = d.merchant_id AND p.id = d.parent_id) IS NULL
+                 ORDER BY d.merchant_id, d.child_id, d.parent_id LIMIT 1) IS NOT NULL
+       FROM page k
+      ORDER BY k.merchant_id, k.id"
+);
 
 /// Lets those of `children` run that wait for nothing any more. A time that has passed meanwhile becomes now.
 /// Runs in the caller's transaction, which should hold the children's rows.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn unblock(
-    connection: &mut PgConnection,
-    children: &[(MerchantId, JobId)],
-) -> StoreResult<Vec<Unblocked>> {
+pub async fn unblock(connection: &mut PgConnection, children: &[(MerchantId, JobId)]) -> StoreResult<Vec<Unblocked>> {
     let (merchants, jobs) = columns(children);
     let rows: Vec<(Uuid, Uuid, DateTime<Utc>, i16, String)> =
         sqlx::query_as(UNBLOCK).bind(merchants).bind(jobs).fetch_all(connection).await?;
@@ -253,6 +304,9 @@ async fn judge(connection: &mut PgConnection, children: &[(MerchantId, JobId)]) 
     if children.is_empty() {
         return Ok(Judged::default());
     }
+    let mut children = children.to_vec();
+    children.sort_unstable();
+    let children = children.as_slice();
     for statement in [LOCK, SETTLE] {
         let (merchants, jobs) = columns(children);
         sqlx::query(statement).bind(merchants).bind(jobs).execute(&mut *connection).await?;

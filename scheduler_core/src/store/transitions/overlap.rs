@@ -13,14 +13,19 @@ use uuid::Uuid;
 
 const SKIP: &str = concat!(
     "WITH gone AS (
-         DELETE FROM jobs_live j
-          USING unnest($1::uuid[], $2::uuid[]) AS h (merchant_id, job_id)
-          WHERE j.merchant_id = h.merchant_id AND j.id = h.job_id
-            AND j.state = 'scheduled' AND j.overlap_skip AND j.run_at <= clock_timestamp()
-            AND EXISTS (SELECT 1 FROM jobs_live o
-                         WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id
-                           AND o.scheduled_for < j.scheduled_for)
-         RETURNING j.*
+         DELETE FROM jobs_live
+          WHERE state || '' = 'scheduled' AND ctid = ANY (ARRAY(
+                SELECT j.job FROM unnest($1::uuid[], $2::uuid[]) AS h (merchant_id, job_id)
+                 CROSS JOIN LATERAL (
+                       -- By key, whatever the statistics say; hence the row addresses and `state || ''`, too.
+                       SELECT j.ctid AS job FROM jobs_live j
+                        WHERE j.merchant_id = h.merchant_id AND j.id = h.job_id
+                          AND j.state = 'scheduled' AND j.overlap_skip AND j.run_at <= clock_timestamp()
+                          AND EXISTS (SELECT 1 FROM jobs_live o
+                                       WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id
+                                         AND o.scheduled_for < j.scheduled_for)
+                       OFFSET 0) j))
+         RETURNING *
      ), noted AS (
          UPDATE occurrences o SET outcome = 'skipped_overlap'
            FROM gone g
@@ -37,9 +42,9 @@ const SKIP: &str = concat!(
      RETURNING merchant_id, id"
 );
 
-/// One page of due jobs whose policy is to be skipped; `judge` says which of them have an earlier one in their way.
+/// One page of due jobs whose policy is to be skipped; the last column says which have an earlier one in their way.
 const DUE_OVERLAPS: &str = "
-    WITH page AS (
+    WITH page AS MATERIALIZED (
         SELECT merchant_id, id, template_id, scheduled_for, run_at
           FROM jobs_live
          WHERE overlap_skip AND state = 'scheduled' AND run_at <= $1
@@ -51,7 +56,7 @@ const DUE_OVERLAPS: &str = "
            EXISTS (SELECT 1 FROM jobs_live o
                     WHERE o.merchant_id = p.merchant_id AND o.template_id = p.template_id
                       AND o.scheduled_for < p.scheduled_for)
-           AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.merchant_id = p.merchant_id AND c.job_id = p.id) AS judge
+           AND (SELECT c.token FROM claims c WHERE c.merchant_id = p.merchant_id AND c.job_id = p.id) IS NULL
       FROM page p
      ORDER BY p.run_at, p.merchant_id, p.id";
 
@@ -121,8 +126,7 @@ impl Store {
             .await?;
         let full = rows.len() >= limit;
         let next = rows.last().filter(|_| full).map(|row| (row.0, MerchantId(row.1), JobId(row.2)));
-        let overlapping =
-            rows.into_iter().filter(|row| row.3).map(|row| (MerchantId(row.1), JobId(row.2))).collect();
+        let overlapping = rows.into_iter().filter(|row| row.3).map(|row| (MerchantId(row.1), JobId(row.2))).collect();
         Ok(OverlapPage { overlapping, next })
     }
 }

@@ -224,7 +224,8 @@ impl Store {
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(self.pool())
             .await?;
-        let key = |(merchant, job, token)| ClaimKey { merchant: MerchantId(merchant), job: JobId(job), token: Token(token) };
+        let key =
+            |(merchant, job, token)| ClaimKey { merchant: MerchantId(merchant), job: JobId(job), token: Token(token) };
         Ok(rows.into_iter().map(key).collect())
     }
 

@@ -260,11 +260,8 @@ fn buried(rows: &[PgRow]) -> StoreResult<Buried> {
 }
 
 fn read_failed(row: &PgRow) -> StoreResult<FailedJob> {
-    let key = FailureKey {
-        merchant: MerchantId(row.try_get(0)?),
-        job: JobId(row.try_get(1)?),
-        attempt: row.try_get(2)?,
-    };
+    let key =
+        FailureKey { merchant: MerchantId(row.try_get(0)?), job: JobId(row.try_get(1)?), attempt: row.try_get(2)? };
     let number = |column: usize| -> StoreResult<u32> { Ok(u32::try_from(row.try_get::<i32, _>(column)?).unwrap_or(0)) };
     let asked: Option<f64> = row.try_get(7)?;
     let backoff: Option<&str> = row.try_get(8)?;

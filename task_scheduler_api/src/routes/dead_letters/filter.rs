@@ -53,7 +53,11 @@ impl DeadLetterFilter {
 
     /// Whether it lets every dead letter pass.
     pub fn is_everything(&self) -> bool {
-        self.queue.is_none() && self.template_id.is_none() && self.before.is_none() && self.after.is_none() && self.reason.is_none()
+        self.queue.is_none()
+            && self.template_id.is_none()
+            && self.before.is_none()
+            && self.after.is_none()
+            && self.reason.is_none()
     }
 }
 

@@ -31,7 +31,8 @@ pub async fn purge_dead_letters(
 ) -> Result<Json<Purged>, Problem> {
     let filter = body.value;
     if filter.is_everything() {
-        let detail = "name at least one of queue, template_id, before, after and reason: nothing is purged by an empty filter";
+        let detail =
+            "name at least one of queue, template_id, before, after and reason: nothing is purged by an empty filter";
         return Err(Problem::invalid_field("", detail));
     }
     let purged = app.store.purge_dead_letters(caller.merchant, &filter.conditions()?, filter.rows()?).await?;

@@ -48,7 +48,6 @@ pub async fn redrive_dead_letters(
     let now = crate::routes::jobs::now(&app);
     let jobs = app.store.redrive_many(caller.merchant, &conditions, rows, now).await?;
     announce(&app, caller.merchant, &jobs);
-    let jobs: Vec<_> =
-        jobs.iter().map(|job| RedrivenAs { id: job.id.0, redriven_from: job.redriven_from.0 }).collect();
+    let jobs: Vec<_> = jobs.iter().map(|job| RedrivenAs { id: job.id.0, redriven_from: job.redriven_from.0 }).collect();
     Ok(Json(Redriven { redriven: jobs.len(), jobs }))
 }

@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 /// Live jobs hold a `dedupe_key`.
 pub(super) fn duplicate(holder: Option<JobId>) -> Problem {
-    Problem::conflict("duplicate_job", "a live job of the queue has the same dedupe_key; `job_id` names it").with_job(holder)
+    Problem::conflict("duplicate_job", "a live job of the queue has the same dedupe_key; `job_id` names it")
+        .with_job(holder)
 }
 
 pub(super) fn unknown_parent(parent: UnknownParent, prefix: &str) -> Problem {

@@ -78,12 +78,16 @@ pub async fn create_jobs(
         CreateOutcome::Created(_) => Ok((StatusCode::CREATED, Json(answer(&jobs))).into_response()),
         CreateOutcome::KeyTaken(holder) => idempotency::answer(holder),
         CreateOutcome::Duplicate { job_index, holder } => {
-            let errors = vec![FieldError::new(format!("/jobs/{job_index}/dedupe_key"), "is held by a live job, or twice in this batch")];
+            let errors = vec![FieldError::new(
+                format!("/jobs/{job_index}/dedupe_key"),
+                "is held by a live job, or twice in this batch",
+            )];
             Err(Problem { errors, ..duplicate(holder) })
         }
         CreateOutcome::UnknownParents(parents) => {
             let refused = parents.into_iter().take(MAX_ERRORS);
-            let errors = refused.flat_map(|parent| unknown_parent(parent, &format!("/jobs/{}", parent.job_index)).errors);
+            let errors =
+                refused.flat_map(|parent| unknown_parent(parent, &format!("/jobs/{}", parent.job_index)).errors);
             Err(Problem::invalid(errors.collect()))
         }
     }

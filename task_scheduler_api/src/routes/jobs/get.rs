@@ -16,10 +16,6 @@ use scheduler_core::domain::{Job, JobId};
     params(("id" = uuid::Uuid, Path, description = "The job's id.")),
     responses((status = 200, description = "The job.", body = Job)),
 )]
-pub async fn get_job(
-    app: State<AppState>,
-    caller: Caller<JobsRead>,
-    id: PathId<JobId>,
-) -> Result<Json<Job>, Problem> {
+pub async fn get_job(app: State<AppState>, caller: Caller<JobsRead>, id: PathId<JobId>) -> Result<Json<Job>, Problem> {
     find(&app, caller.merchant, id).await.map(Json)
 }

@@ -7,6 +7,7 @@ use metrics::counter;
 use scheduler_core::domain::{FieldError, JobSpec, MerchantId};
 use scheduler_core::store::job_create::{CreateOutcome, CreateTogether, KeyedAnswer, NewJob, Placed};
 use scheduler_core::telemetry::metrics as names;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Pauses before a create that the database did not answer is tried once more.
@@ -22,7 +23,10 @@ pub fn validate(app: &App, spec: &JobSpec) -> Vec<FieldError> {
     let mut errors = spec.validate();
     let limit = app.settings.api.payload_limit_bytes;
     if spec.payload.as_ref().is_some_and(|raw| raw.get().len() > limit) {
-        errors.push(FieldError::new("/payload", format!("larger than {limit} bytes; store it elsewhere and send where it is")));
+        errors.push(FieldError::new(
+            "/payload",
+            format!("larger than {limit} bytes; store it elsewhere and send where it is"),
+        ));
     }
     errors
 }
@@ -35,8 +39,8 @@ pub async fn place(
     traceparent: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<Vec<NewJob>, Problem> {
-    let queues: Vec<&str> = specs.iter().map(|spec| spec.queue.as_str()).collect();
-    let lanes = app.lanes.of(&app.store, merchant, &queues).await?;
+    let queues: BTreeSet<&str> = specs.iter().map(|spec| spec.queue.as_str()).collect();
+    let lanes = app.lanes.of(&app.store, merchant, queues).await?;
     let new_job = |spec: JobSpec| {
         let lane = lanes.get(&spec.queue).cloned().unwrap_or_else(|| "default".to_owned());
         NewJob::from_spec(spec, merchant, lane, now, traceparent.clone())

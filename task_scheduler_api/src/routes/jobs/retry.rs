@@ -25,7 +25,11 @@ use scheduler_core::domain::{Job, JobId, JobState};
         (status = 409, description = "`not_tried_yet`, `already_running`, `not_waiting`, `already_redriven` or `duplicate_job`; `job_id` names the job that is in the way."),
     ),
 )]
-pub async fn retry_job(app: State<AppState>, caller: Caller<JobsWrite>, id: PathId<JobId>) -> Result<Response, Problem> {
+pub async fn retry_job(
+    app: State<AppState>,
+    caller: Caller<JobsWrite>,
+    id: PathId<JobId>,
+) -> Result<Response, Problem> {
     let PathId(job) = id;
     let state = app.store.job_state(caller.merchant, job).await?;
     match state {

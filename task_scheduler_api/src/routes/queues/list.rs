@@ -1,6 +1,6 @@
 //! `GET /v1/queues`
 
-use crate::extract::{Caller, QueuesRead, Query};
+use crate::extract::{Caller, Query, QueuesRead};
 use crate::paging::{Page, Paging};
 use crate::problem::Problem;
 use crate::state::AppState;

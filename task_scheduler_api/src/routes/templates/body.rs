@@ -59,7 +59,10 @@ fn judged(spec: TemplateSpec, bytes: Bytes, app: &AppState) -> Result<Definition
     let mut errors = spec.validate();
     let limit = app.settings.api.payload_limit_bytes;
     if spec.job.payload.as_ref().is_some_and(|payload| payload.get().len() > limit) {
-        errors.push(FieldError::new("/job/payload", format!("is larger than {limit} bytes; store the data elsewhere and send a link")));
+        errors.push(FieldError::new(
+            "/job/payload",
+            format!("is larger than {limit} bytes; store the data elsewhere and send a link"),
+        ));
     }
     match parse_schedule(&spec.schedule) {
         Ok(schedule) if errors.is_empty() => Ok(Definition { spec, schedule, bytes }),
@@ -89,7 +92,9 @@ fn say_one_later(error: FieldError) -> FieldError {
         return FieldError::new(error.pointer, format!("`{name}` is not available yet; available: skip, allow_all"));
     }
     match error.pointer.strip_prefix('/') {
-        Some(field) if LATER_FIELDS.contains(&field) => FieldError::new(error.pointer.clone(), "not available yet; remove it"),
+        Some(field) if LATER_FIELDS.contains(&field) => {
+            FieldError::new(error.pointer.clone(), "not available yet; remove it")
+        }
         _ => error,
     }
 }

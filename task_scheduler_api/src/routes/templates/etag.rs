@@ -39,7 +39,8 @@ impl IfMatch {
 fn versions(headers: &HeaderMap) -> Option<Vec<i32>> {
     let mut values = headers.get_all(header::IF_MATCH).into_iter().peekable();
     values.peek()?;
-    let tags: Vec<&str> = values.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).map(str::trim).collect();
+    let tags: Vec<&str> =
+        values.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).map(str::trim).collect();
     if tags.contains(&"*") {
         return None;
     }
@@ -48,7 +49,8 @@ fn versions(headers: &HeaderMap) -> Option<Vec<i32>> {
 
 /// 412: somebody else was first.
 pub fn mismatch(current: i32) -> Problem {
-    let detail = format!("the template has version {current} now, which If-Match does not allow; read it again and decide anew");
+    let detail =
+        format!("the template has version {current} now, which If-Match does not allow; read it again and decide anew");
     let problem = Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail);
     let (name, value) = etag(current);
     problem.with_header(name, value)

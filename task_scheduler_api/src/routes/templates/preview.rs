@@ -64,7 +64,9 @@ pub struct PreviewedOccurrence {
 /// Shows when it would fire, without storing anything.
 #[utoipa::path(
     post, path = "/v1/templates/preview", tag = "templates",
-    request_body = PreviewRequest,
+    request_body(content = PreviewRequest, example = json!({
+        "schedule": {"kind": "cron", "expression": "0 9 * * 1-5", "timezone": "America/New_York"}, "count": 5
+    })),
     responses((status = 200, description = "What the schedule means.", body = Preview))
 )]
 pub async fn preview_template(

@@ -24,9 +24,10 @@ pub async fn change(
         TemplateChanged::NotFound => Err(not_found(id)),
         TemplateChanged::VersionMismatch { current } => Err(mismatch(current)),
         TemplateChanged::NameTaken => Err(name_taken()),
-        TemplateChanged::Behind => {
-            Err(Problem::unavailable("catching_up", "the template is still catching up after an outage; try again in a moment"))
-        }
+        TemplateChanged::Behind => Err(Problem::unavailable(
+            "catching_up",
+            "the template is still catching up after an outage; try again in a moment",
+        )),
     }
 }
 

@@ -47,7 +47,8 @@ impl Api {
         tokio::spawn(task_scheduler_api::serve(listener, settings, Health::new("test"), shutdown));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let api = Self { database, redis, merchant, base, key, client, _running: trigger };
-        eventually(Duration::from_secs(30), || async { (api.get("/v1/templates").await.status == 200).then_some(()) }).await;
+        eventually(Duration::from_secs(30), || async { (api.get("/v1/templates").await.status == 200).then_some(()) })
+            .await;
         api
     }
 

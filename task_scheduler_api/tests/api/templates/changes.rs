@@ -39,13 +39,17 @@ async fn a_patch_changes_what_it_names() {
     body["job"]["priority"] = json!(2);
     body["job"]["metadata"] = json!({"a": 1});
     let path = api.template(&body).await;
-    let patch = json!({"job": {"priority": 7, "metadata": null}, "schedule": {"every_seconds": 120}, "overlap": "allow_all"});
+    let patch =
+        json!({"job": {"priority": 7, "metadata": null}, "schedule": {"every_seconds": 120}, "overlap": "allow_all"});
     let changed = api.patch(&path, &patch).await.ok();
     assert_eq!(changed["job"]["priority"], 7);
     assert_eq!(changed["job"]["metadata"], Value::Null);
     assert_eq!(changed["job"]["payload"], json!({"n": 1}));
     assert_eq!(changed["schedule"], json!({"kind": "interval", "every_seconds": 120, "anchor": "start"}));
-    assert_eq!((&changed["name"], &changed["overlap"], &changed["version"]), (&json!("n"), &json!("allow_all"), &json!(2)));
+    assert_eq!(
+        (&changed["name"], &changed["overlap"], &changed["version"]),
+        (&json!("n"), &json!("allow_all"), &json!(2))
+    );
     // Judged as a whole, and nothing of it is written when it is not valid.
     assert_eq!(api.patch(&path, &json!({"job": {"priority": 10}, "schedule": {"kind": "cron"}})).await.status, 422);
     assert_eq!(api.patch(&path, &json!({"name": null})).await.pointers(422), ["/name"]);
@@ -74,7 +78,10 @@ async fn patches_at_once_all_count() {
     let (a, b, c) = tokio::join!(a, b, c);
     assert!([a, b, c].iter().all(|answer| answer.status == 200));
     let shown = api.get(&path).await.ok();
-    assert_eq!((&shown["name"], &shown["overlap"], &shown["job"]["priority"]), (&json!("m"), &json!("allow_all"), &json!(1)));
+    assert_eq!(
+        (&shown["name"], &shown["overlap"], &shown["job"]["priority"]),
+        (&json!("m"), &json!("allow_all"), &json!(1))
+    );
     assert_eq!(shown["version"], 4);
 }
 
@@ -123,7 +130,10 @@ async fn pause_resume_and_delete_answer_alike_when_repeated() {
     api.plan().await;
     for _ in 0..2 {
         let paused = api.act(&format!("{path}/pause")).await.ok();
-        assert_eq!((&paused["active"], &paused["version"], &paused["next_at"]), (&json!(false), &json!(2), &Value::Null));
+        assert_eq!(
+            (&paused["active"], &paused["version"], &paused["next_at"]),
+            (&json!(false), &json!(2), &Value::Null)
+        );
     }
     let now = api.now().await;
     assert!(live(&api, &path).await.iter().all(|job| job.run_at <= now));
@@ -132,7 +142,9 @@ async fn pause_resume_and_delete_answer_alike_when_repeated() {
         assert_eq!((&resumed["active"], &resumed["version"]), (&json!(true), &json!(3)));
     }
     assert_eq!(api.delete(&path).await.status, 204);
-    for answer in [api.delete(&path).await, api.act(&format!("{path}/pause")).await, api.put(&path, &every("n", 9)).await] {
+    for answer in
+        [api.delete(&path).await, api.act(&format!("{path}/pause")).await, api.put(&path, &every("n", 9)).await]
+    {
         assert_eq!(answer.code(404), "not_found");
     }
     api.template(&every("n", 10)).await;

@@ -30,7 +30,8 @@ async fn a_preview_goes_through_a_clock_change() {
 async fn a_preview_looks_from_now_when_nobody_says() {
     let api = Api::start().await;
     let before = api.now().await;
-    let preview = api.post("/v1/templates/preview", &json!({"schedule": {"kind": "interval", "every_seconds": 1}})).await.ok();
+    let preview =
+        api.post("/v1/templates/preview", &json!({"schedule": {"kind": "interval", "every_seconds": 1}})).await.ok();
     let at = column(&preview, "at");
     assert_eq!(at.len(), 10);
     let first: chrono::DateTime<chrono::Utc> = at[0].as_str().unwrap().parse().unwrap();
@@ -40,7 +41,8 @@ async fn a_preview_looks_from_now_when_nobody_says() {
 #[tokio::test]
 async fn a_schedule_that_ends_shows_less_than_was_asked_for() {
     let api = Api::start().await;
-    let once = json!({"schedule": {"kind": "once", "at": "2030-01-01T00:00:00Z"}, "from": "2026-01-01T00:00:00Z", "count": 5});
+    let once =
+        json!({"schedule": {"kind": "once", "at": "2030-01-01T00:00:00Z"}, "from": "2026-01-01T00:00:00Z", "count": 5});
     assert_eq!(column(&api.post("/v1/templates/preview", &once).await.ok(), "at"), ["2030-01-01T00:00:00Z"]);
 }
 

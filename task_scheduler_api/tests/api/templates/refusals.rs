@@ -20,7 +20,10 @@ async fn each_mistake_is_pointed_at() {
         (with("/name", json!("")), "/name"),
         (with("/name", json!(5)), "/name"),
         (with("/schedule", json!({"kind": "cron", "expression": "61 * * * *"})), "/schedule/expression"),
-        (with("/schedule", json!({"kind": "cron", "expression": "* * * * *", "timezone": "Mars/Base"})), "/schedule/timezone"),
+        (
+            with("/schedule", json!({"kind": "cron", "expression": "* * * * *", "timezone": "Mars/Base"})),
+            "/schedule/timezone",
+        ),
         (with("/schedule", json!("daily")), "/schedule"),
         (with("/schedule/every_seconds", json!(0)), "/schedule/every_seconds"),
         (with("/job/run_at", json!("2030-01-01T00:00:00Z")), "/job/run_at"),
