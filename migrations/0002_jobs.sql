@@ -57,9 +57,10 @@ CREATE TABLE jobs_live (
 CREATE INDEX jobs_live_due ON jobs_live (lane, priority, merchant_id, queue, run_at, id)
     WHERE state IN ('scheduled', 'retrying');
 -- What the watcher decides about.
-CREATE INDEX jobs_live_failed ON jobs_live (failed_at) WHERE state = 'failed';
+CREATE INDEX jobs_live_failed ON jobs_live (failed_at, merchant_id, id) WHERE state = 'failed';
 CREATE INDEX jobs_live_blocked ON jobs_live (merchant_id, id) WHERE state = 'blocked';
-CREATE INDEX jobs_live_deadline ON jobs_live (start_deadline_at) WHERE start_deadline_at IS NOT NULL;
+CREATE INDEX jobs_live_deadline ON jobs_live (start_deadline_at, merchant_id, id)
+    WHERE start_deadline_at IS NOT NULL;
 CREATE INDEX jobs_live_cancelling ON jobs_live (cancel_requested_at) WHERE cancel_requested_at IS NOT NULL;
 CREATE UNIQUE INDEX jobs_live_dedupe ON jobs_live (merchant_id, queue, dedupe_key) WHERE dedupe_key IS NOT NULL;
 -- A dead letter is redriven once at a time.
@@ -176,7 +177,9 @@ CREATE TABLE job_dependencies (
     parent_id   uuid NOT NULL,
     PRIMARY KEY (merchant_id, child_id, parent_id)
 );
-CREATE INDEX job_dependencies_by_parent ON job_dependencies (merchant_id, parent_id);
+-- Without the merchant, so that it is of no use to a search by child: a plan that believes the table empty takes
+-- either index for any search that it fits at all.
+CREATE INDEX job_dependencies_by_parent ON job_dependencies (parent_id);
 
 -- Ends of jobs that others wait for, until the populator has judged their children.
 CREATE TABLE parent_endings (

@@ -54,7 +54,7 @@ BEGIN
     ), given_back AS (
         DELETE FROM claims c USING seen s
          WHERE s.answer NOT IN ('granted', 'taken')
-           AND c.merchant_id = s.w_merchant AND c.job_id = s.w_job AND c.token = s.w_token
+           AND c.merchant_id = ANY (ARRAY[s.w_merchant]) AND c.job_id = s.w_job AND c.token = s.w_token
     )
     SELECT s.w_merchant, s.w_job, s.w_token, s.answer,
            greatest(0, (extract(epoch FROM s.run_at - clock_timestamp()) * 1000000)::bigint),

@@ -18,26 +18,26 @@ mod hints;
 mod lane;
 mod lanes;
 mod overlaps;
-mod upkeep;
 mod weights;
 
 use dependencies::{Announcer, BlockedSweep, Endings};
 use lane::Tools;
 use lanes::{LaneKeeper, Lanes};
 use overlaps::Overlaps;
+use scheduler_core::attach::{self, CLOCK_PERIOD, ClockStep, Loops, RedisWatch};
 use scheduler_core::config::Settings;
 use scheduler_core::health::Health;
 use scheduler_core::lifecycle::Shutdown;
-use scheduler_core::queue::{HintSender, ReadyQueue, Redis};
-use scheduler_core::reconcile::{Reconcile, Wake, run_loop};
-use scheduler_core::store::{Store, StoreOptions, StoreResult, StoreRole};
+use scheduler_core::queue::{HintSender, ReadyQueue};
+use scheduler_core::reconcile::Wake;
+use scheduler_core::store::{Store, StoreResult, StoreRole};
 use std::collections::BTreeSet;
-use std::time::Duration;
-use upkeep::ClockStep;
 use weights::{Weights, WeightsStep};
 
-/// Silence after which a loop counts as stuck, on top of a few of its periods.
-const MAX_SILENCE: Duration = Duration::from_secs(30);
+/// Shown in `pg_stat_activity`.
+const NAME: &str = "queue_populator";
+/// How work goes on while Redis does not answer.
+const WITHOUT_REDIS: &str = "executors claim from PostgreSQL, slower";
 /// The lane of queues that name none.
 const DEFAULT_LANE: &str = "default";
 
@@ -47,9 +47,8 @@ const DEFAULT_LANE: &str = "default";
 /// When the settings name a database or a Redis in a way that cannot be used.
 pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
     let stores = Stores::open(&settings)?;
-    let redis = &settings.redis;
-    let redis = Redis::connect_with(redis.url.expose(), &redis.prefix, redis.command_timeout).await?;
-    let Some(clock) = upkeep::first_reading(&stores.sweeps, &health, &shutdown).await else {
+    let redis = attach::redis(&settings.redis).await?;
+    let Some(clock) = attach::database_clock(&stores.sweeps, &health, &shutdown).await else {
         return Ok(());
     };
 
@@ -66,20 +65,28 @@ pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyh
     };
     let keeper = LaneKeeper::new(stores.leases.clone(), configured_lanes(&settings), tools, lanes.clone());
     let holder = keeper.holder();
-    let duties = Duties { health: health.clone(), shutdown: shutdown.clone() };
+    let loops = Loops::new(&health, &shutdown);
     let store = || stores.judges.clone();
     let sweep = settings.populator.sweep;
 
+    let clock_step = ClockStep::new(store(), clock.clone(), health.clone()).showing(stores.all());
+    let watch = RedisWatch::new(redis.clone(), WITHOUT_REDIS);
+    let watching = async {
+        tokio::select! {
+            () = watch.run(health) => {}
+            () = shutdown.soft() => {}
+        }
+    };
     let listening = hints::listen(&redis, lanes.clone(), endings.clone(), shutdown.clone());
     let (listened, ..) = tokio::join!(
         listening,
-        duties.run(keeper, Wake::new(), settings.populator.lane_lease / 3),
-        duties.run(Endings { store: store(), announcer: announcer.clone() }, endings.clone(), sweep),
-        duties.run(BlockedSweep::new(store(), announcer), Wake::new(), dependencies::SWEEP_PERIOD),
-        duties.run(Overlaps::new(store(), clock.clone(), endings), Wake::new(), sweep),
-        duties.run(WeightsStep { store: store(), weights }, Wake::new(), weights::PERIOD),
-        duties.run(ClockStep { store: store(), clock, health: health.clone() }, Wake::new(), upkeep::CLOCK_PERIOD),
-        upkeep::watch_redis(redis.clone(), health, shutdown),
+        loops.run(keeper, Wake::new(), settings.populator.lane_lease / 3),
+        loops.run(Endings { store: store(), announcer: announcer.clone() }, endings.clone(), sweep),
+        loops.run(BlockedSweep::new(store(), announcer), Wake::new(), dependencies::SWEEP_PERIOD),
+        loops.run(Overlaps::new(store(), clock.clone(), endings), Wake::new(), sweep),
+        loops.run(WeightsStep { store: store(), weights }, Wake::new(), weights::PERIOD),
+        loops.run(clock_step, Wake::new(), CLOCK_PERIOD),
+        watching,
     );
     lanes::release_all(&lanes, &stores.leases, holder).await;
     stores.close().await;
@@ -90,19 +97,6 @@ pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyh
 fn configured_lanes(settings: &Settings) -> BTreeSet<String> {
     let named = settings.executor.lanes.iter().map(|lane| lane.name.clone());
     named.chain([DEFAULT_LANE.to_owned()]).collect()
-}
-
-/// Runs duties side by side.
-struct Duties {
-    health: Health,
-    shutdown: Shutdown,
-}
-
-impl Duties {
-    async fn run<R: Reconcile>(&self, duty: R, wake: Wake, period: Duration) {
-        let watched = self.health.register_loop(R::NAME, MAX_SILENCE + period * 4);
-        run_loop(duty, wake, period, watched, self.shutdown.clone()).await;
-    }
 }
 
 /// The connections to PostgreSQL, one pool per kind of work so that none waits for another.
@@ -118,20 +112,19 @@ struct Stores {
 impl Stores {
     fn open(settings: &Settings) -> StoreResult<Self> {
         let database = &settings.database;
-        let patience = database.statement_timeout;
         let rest = database.max_connections.saturating_sub(1).max(2);
         let judges = (rest / 2).clamp(1, 3);
-        let open = |connections, statement_timeout| {
-            let mut options =
-                StoreOptions::new(database.url.expose(), StoreRole::Results, connections, "queue_populator");
-            options.statement_timeout = statement_timeout;
-            Store::connect_lazy(&options)
-        };
+        let open = |connections| attach::pool(database, NAME, StoreRole::Results, connections);
+        let late = settings.populator.lane_lease / 2;
         Ok(Self {
-            sweeps: open((rest - judges).max(1), patience)?,
-            judges: open(judges, patience)?,
-            leases: open(1, patience.min(settings.populator.lane_lease / 2))?,
+            sweeps: open((rest - judges).max(1))?,
+            judges: open(judges)?,
+            leases: attach::hasty_pool(database, NAME, StoreRole::Results, 1, late)?,
         })
+    }
+
+    fn all(&self) -> [Store; 3] {
+        [&self.sweeps, &self.judges, &self.leases].map(Store::clone)
     }
 
     async fn close(&self) {

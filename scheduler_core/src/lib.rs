@@ -1,7 +1,8 @@
 //! The shared library of the task scheduler: what at least two services use, and nothing else.
 //!
 //! Arrows go down only: services → `store` and `queue` (which never use each other) → `domain`
-//! and `schedule`, which are pure. This is the only crate that speaks SQL or Redis.
+//! and `schedule`, which are pure. `attach` joins store, queue and health for every daemon. This is
+//! the only crate that speaks SQL or Redis.
 
 pub mod attach;
 pub mod clock;

@@ -2,7 +2,7 @@
 //! from the database.
 
 use crate::executor::Shared;
-use crate::redis_watch::RedisWatch;
+use scheduler_core::attach::RedisWatch;
 use scheduler_core::health::LoopHealth;
 use scheduler_core::queue::hints::Topic;
 use scheduler_core::queue::{Hint, HintReceiver};

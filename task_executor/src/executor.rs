@@ -3,7 +3,6 @@
 use crate::appetite::Appetite;
 use crate::hint_pump::HintPump;
 use crate::lane::{Lane, Meter};
-use crate::redis_watch::RedisWatch;
 use crate::reporter::{Flushers, Reporter, reporter};
 use crate::running::Running;
 use crate::session::{Lease, Session, Sessions};
@@ -15,12 +14,14 @@ use crate::suspects::Suspects;
 use crate::targets::Targets;
 use crate::targets::http::HttpRunner;
 use crate::targets::noop::NoopRunner;
-use crate::{cancels, clock_sync, intake};
+use crate::{cancels, intake};
+use scheduler_core::attach::{self, CLOCK_PERIOD, ClockStep, Loops, RedisWatch};
 use scheduler_core::clock::Clock;
 use scheduler_core::config::Settings;
 use scheduler_core::health::Health;
 use scheduler_core::lifecycle::Shutdown;
 use scheduler_core::queue::{HintSender, Redis};
+use scheduler_core::reconcile::Wake;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -28,6 +29,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How work goes on while Redis does not answer.
+const WITHOUT_REDIS: &str = "jobs are claimed from PostgreSQL, slower";
 
 /// What the parts of one executor share.
 pub(crate) struct Shared {
@@ -68,7 +72,7 @@ impl Shared {
     pub fn process_rows(&self) -> ProcessRows {
         ProcessRows {
             store: self.stores.session.clone(),
-            host: host_name(),
+            host: attach::host_name(),
             lanes: self.settings.executor.lanes.iter().map(|lane| lane.name.clone()).collect(),
             lost_after: self.lease.lost_after,
         }
@@ -78,8 +82,8 @@ impl Shared {
 /// See [`crate::run`].
 pub(crate) async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
     let stores = Stores::open(&settings)?;
-    let redis = Redis::connect(settings.redis.url.expose(), &settings.redis.prefix).await?;
-    let Some(clock) = clock_sync::first_reading(&stores.watch, &health, &shutdown).await else {
+    let redis = attach::redis(&settings.redis).await?;
+    let Some(clock) = attach::database_clock(&stores.watch, &health, &shutdown).await else {
         return Ok(());
     };
     let (executor, background) = Executor::start(settings, stores, redis, clock, health, shutdown)?;
@@ -109,10 +113,12 @@ impl Executor {
         shutdown: Shutdown,
     ) -> anyhow::Result<(Self, JoinSet<()>)> {
         let mut background = JoinSet::new();
-        let (hints, redis_watch) = (HintPump::default(), RedisWatch::new(redis.clone()));
+        let (hints, redis_watch) = (HintPump::default(), RedisWatch::new(redis.clone(), WITHOUT_REDIS));
         background.spawn(hints.clone().run(HintSender::new(redis.clone())));
         background.spawn(redis_watch.clone().run(health.clone()));
-        background.spawn(clock_sync::keep(stores.watch.clone(), clock.clone(), health.clone()));
+        let clock_step = ClockStep::new(stores.watch.clone(), clock.clone(), health.clone()).showing(stores.all());
+        // What is drained needs the time to the last.
+        background.spawn(Loops::new(&health, &Shutdown::never()).run(clock_step, Wake::new(), CLOCK_PERIOD));
 
         let (publish, current) = watch::channel(None);
         let (shared, flushers) = share(settings, stores, clock, Sessions(current), hints, shutdown)?;
@@ -238,13 +244,5 @@ async fn end_session(shared: &Shared, session: &Session) {
     match tokio::time::timeout(Duration::from_secs(2), ending).await {
         Ok(Ok(())) => tracing::info!(session = %session.id, "session ended"),
         _ => tracing::warn!("the session was not ended; it will be missed"),
-    }
-}
-
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "unknown".to_owned(),
-        name => name.to_owned(),
     }
 }

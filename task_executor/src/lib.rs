@@ -15,13 +15,11 @@
 mod appetite;
 mod cancels;
 mod claiming;
-mod clock_sync;
 mod dispatch;
 mod executor;
 mod hint_pump;
 mod intake;
 mod lane;
-mod redis_watch;
 mod reporter;
 mod runner;
 mod running;

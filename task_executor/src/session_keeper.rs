@@ -1,6 +1,7 @@
 //! Opens the session of this process, renews it, and ends everything that runs under it when it is lost.
 
 use crate::session::{Lease, Session};
+use scheduler_core::attach::process_id;
 use scheduler_core::domain::SessionId;
 use scheduler_core::health::{Health, LoopHealth};
 use scheduler_core::store::{Store, StoreResult};
@@ -36,8 +37,7 @@ pub(crate) struct ProcessRows {
 
 impl SessionRows for ProcessRows {
     async fn open(&self, id: SessionId) -> StoreResult<()> {
-        let pid = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
-        self.store.open_session(id, &self.host, pid, &self.lanes).await
+        self.store.open_session(id, &self.host, process_id(), &self.lanes).await
     }
 
     async fn renew(&self, id: SessionId) -> StoreResult<bool> {

@@ -1,6 +1,6 @@
 //! Where the ids of ready jobs come from: Redis, and PostgreSQL itself while Redis is away or seems to have lost some.
 
-use crate::redis_watch::RedisWatch;
+use scheduler_core::attach::RedisWatch;
 use scheduler_core::config::ExecutorSettings;
 use scheduler_core::queue::{Member, QueueError, ReadyPopper};
 use scheduler_core::store::Store;

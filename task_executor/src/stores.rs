@@ -1,8 +1,11 @@
 //! The connections to PostgreSQL, one pool per kind of work so that none waits for another.
 
+use scheduler_core::attach;
 use scheduler_core::config::Settings;
-use scheduler_core::store::{Store, StoreOptions, StoreResult, StoreRole};
-use std::time::Duration;
+use scheduler_core::store::{Store, StoreResult, StoreRole};
+
+/// Shown in `pg_stat_activity`.
+const NAME: &str = "task_executor";
 
 /// The pools of one executor.
 #[derive(Clone)]
@@ -27,18 +30,20 @@ impl Stores {
         let rest = settings.database.max_connections.saturating_sub(2).max(2);
         let results = flushers.clamp(1, rest / 2);
         let claims = (loops + 1).clamp(1, rest - results);
-        let open = |role, connections, statement_timeout: Duration| {
-            let mut options = StoreOptions::new(settings.database.url.expose(), role, connections, "task_executor");
-            options.statement_timeout = statement_timeout;
-            Store::connect_lazy(&options)
-        };
-        let patience = settings.database.statement_timeout;
+        let database = &settings.database;
+        let open = |role, connections| attach::pool(database, NAME, role, connections);
+        let late = settings.session.lost / 2;
         Ok(Self {
-            claims: open(StoreRole::Claims, claims, patience)?,
-            results: open(StoreRole::Results, results, patience)?,
-            session: open(StoreRole::Claims, 1, patience.min(settings.session.lost / 2))?,
-            watch: open(StoreRole::Claims, 1, patience)?,
+            claims: open(StoreRole::Claims, claims)?,
+            results: open(StoreRole::Results, results)?,
+            session: attach::hasty_pool(database, NAME, StoreRole::Claims, 1, late)?,
+            watch: open(StoreRole::Claims, 1)?,
         })
+    }
+
+    /// All of them.
+    pub fn all(&self) -> [Store; 4] {
+        [&self.claims, &self.results, &self.session, &self.watch].map(Store::clone)
     }
 
     /// Closes all of them.

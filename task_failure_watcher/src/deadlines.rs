@@ -2,7 +2,7 @@
 
 use crate::announcer::Announcer;
 use crate::halving::in_halves;
-use crate::start::Stores;
+use crate::stores::Stores;
 use scheduler_core::reconcile::{Progress, Reconcile};
 use scheduler_core::store::StoreError;
 use scheduler_core::store::transitions::expire::{Expired, OverdueStart};

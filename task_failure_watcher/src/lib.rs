@@ -19,13 +19,12 @@ mod announcer;
 mod contact;
 mod deadlines;
 mod halving;
-mod hints;
 mod housekeeping;
 mod pace;
 mod partitions;
 mod reaper;
 mod sessions;
-mod start;
+mod stores;
 mod verdicts;
 
 pub use alert_request::{AlertRequest, sign};
@@ -37,18 +36,16 @@ pub use housekeeping::Housekeeping;
 pub use partitions::{Partitions, Retention};
 pub use reaper::{Reaper, ReaperConfig};
 pub use sessions::{Sessions, SessionsConfig};
-pub use start::Stores;
+pub use stores::Stores;
 pub use verdicts::{Verdicts, VerdictsConfig};
 
+use scheduler_core::attach::{self, Loops};
 use scheduler_core::config::Settings;
 use scheduler_core::health::Health;
 use scheduler_core::lifecycle::Shutdown;
-use scheduler_core::queue::{HintSender, Redis};
-use scheduler_core::reconcile::{Reconcile, Wake, run_loop};
+use scheduler_core::queue::{HintSender, Redis, Topic};
+use scheduler_core::reconcile::{Reconcile, Wake};
 use std::time::Duration;
-
-/// Silence after which a loop counts as stuck, on top of a few of its periods.
-const MAX_SILENCE: Duration = Duration::from_secs(30);
 
 /// Runs the service until the soft shutdown. An unreachable PostgreSQL or Redis makes it unhealthy or slower and never
 /// ends it.
@@ -57,12 +54,14 @@ const MAX_SILENCE: Duration = Duration::from_secs(30);
 /// When the settings name a database or a Redis in a way that cannot be used, or no HTTP client can be made.
 pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
     let stores = Stores::connect(&settings)?;
-    let redis = Redis::connect(settings.redis.url.expose(), &settings.redis.prefix).await?;
+    let redis = attach::redis(&settings.redis).await?;
     let wakes = Wakes::default();
     let duties = Duties::new(&settings, &stores, &redis, &health, &wakes)?;
-    if start::database(&stores.sweeps, &health, &shutdown).await {
-        let listening = tokio::spawn(hints::listen(redis, wakes.verdicts.clone(), shutdown.clone()));
-        duties.run(&settings, wakes, &health, &shutdown).await;
+    if attach::database_ready(&stores.sweeps, &health, &shutdown).await {
+        // So that verdicts follow within milliseconds.
+        let hints = attach::wake_on(redis, &[Topic::Failed], wakes.verdicts.clone(), shutdown.clone());
+        let listening = tokio::spawn(hints);
+        duties.run(&settings, wakes, &Loops::new(&health, &shutdown)).await;
         listening.abort();
     }
     stores.close().await;
@@ -110,30 +109,25 @@ impl Duties {
     }
 
     /// Runs them all until the soft shutdown, then says goodbye.
-    async fn run(self, settings: &Settings, wakes: Wakes, health: &Health, shutdown: &Shutdown) {
+    async fn run(self, settings: &Settings, wakes: Wakes, loops: &Loops) {
         let (sweep, house) = (settings.watcher.sweep, settings.watcher.housekeeping);
         let goodbye = self.sessions.goodbye();
         tokio::join!(
-            spin(self.sessions, Wake::new(), sweep.min(settings.session.renew), health, shutdown),
-            spin(self.reaper, wakes.reaper, sweep, health, shutdown),
-            spin(self.verdicts, wakes.verdicts, sweep, health, shutdown),
-            spin(self.deadlines, Wake::new(), sweep, health, shutdown),
-            spin(self.alerts, wakes.alerts, sweep, health, shutdown),
-            spin(self.partitions, Wake::new(), house, health, shutdown),
-            spin(self.housekeeping, Wake::new(), house, health, shutdown),
+            spin(loops, self.sessions, Wake::new(), sweep.min(settings.session.renew)),
+            spin(loops, self.reaper, wakes.reaper, sweep),
+            spin(loops, self.verdicts, wakes.verdicts, sweep),
+            spin(loops, self.deadlines, Wake::new(), sweep),
+            spin(loops, self.alerts, wakes.alerts, sweep),
+            spin(loops, self.partitions, Wake::new(), house),
+            spin(loops, self.housekeeping, Wake::new(), house),
         );
         goodbye.say().await;
     }
 }
 
 /// Runs one duty as a task of its own, so that none waits for the computing of another.
-async fn spin<R>(duty: R, wake: Wake, period: Duration, health: &Health, shutdown: &Shutdown)
-where
-    R: Reconcile + 'static,
-{
-    let watched = health.register_loop(R::NAME, MAX_SILENCE + period * 4);
-    let task = tokio::spawn(run_loop(duty, wake, period, watched, shutdown.clone()));
-    if let Err(error) = task.await {
+async fn spin<R: Reconcile + 'static>(loops: &Loops, duty: R, wake: Wake, period: Duration) {
+    if let Err(error) = tokio::spawn(loops.run(duty, wake, period)).await {
         // Its silence makes the process unready; the others go on.
         tracing::error!(r#loop = R::NAME, %error, "a duty has ended unexpectedly");
     }

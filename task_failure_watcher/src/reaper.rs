@@ -3,7 +3,7 @@
 use crate::announcer::Announcer;
 use crate::halving::in_halves;
 use crate::pace::Pace;
-use crate::start::Stores;
+use crate::stores::Stores;
 use scheduler_core::config::Settings;
 use scheduler_core::domain::{JobId, MerchantId};
 use scheduler_core::reconcile::{Progress, Reconcile, Wake};

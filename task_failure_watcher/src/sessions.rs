@@ -1,7 +1,7 @@
 //! Declares sessions lost that are silent although the database can be reached.
 
 use crate::contact::Contact;
-use crate::start::{DATABASE, explain};
+use scheduler_core::attach::{host_name, process_id, show_database};
 use scheduler_core::config::Settings;
 use scheduler_core::domain::SessionId;
 use scheduler_core::health::Health;
@@ -84,8 +84,7 @@ impl Sessions {
             return Ok(id);
         }
         let id = SessionId::random();
-        let pid = i32::try_from(std::process::id()).unwrap_or(0);
-        self.store.open_session(id, &host_name(), pid, &[]).await?;
+        self.store.open_session(id, &host_name(), process_id(), &[]).await?;
         *lock(&self.own) = Some(id);
         Ok(id)
     }
@@ -97,12 +96,9 @@ impl Reconcile for Sessions {
 
     async fn tick(&mut self) -> Result<Progress, Self::Error> {
         let outcome = self.renew_and_judge().await;
-        match &outcome {
-            Ok(_) => self.health.healthy(DATABASE),
-            Err(error) => {
-                self.contact.broken();
-                self.health.unhealthy(DATABASE, explain(error));
-            }
+        show_database(&self.health, &outcome);
+        if outcome.is_err() {
+            self.contact.broken();
         }
         outcome
     }
@@ -123,9 +119,4 @@ impl Goodbye {
 fn lock(own: &Mutex<Option<SessionId>>) -> std::sync::MutexGuard<'_, Option<SessionId>> {
     // Nobody panics while holding it, and an id is whole at any time.
     own.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn host_name() -> String {
-    let read = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if read.trim().is_empty() { "unknown".to_owned() } else { read.trim().to_owned() }
 }

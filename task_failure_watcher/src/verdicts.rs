@@ -2,7 +2,7 @@
 
 use crate::announcer::Announcer;
 use crate::halving::in_halves;
-use crate::start::Stores;
+use crate::stores::Stores;
 use scheduler_core::config::Settings;
 use scheduler_core::domain::backoff::{Backoff, Verdict, judge};
 use scheduler_core::reconcile::{Progress, Reconcile, Wake};

@@ -10,24 +10,17 @@
 //! Any number of instances may run: rows are taken with `SKIP LOCKED`, and the key of the ledger makes every
 //! occurrence exist once.
 
-mod clock_step;
-mod hints;
 mod materialiser;
-mod start;
 
 pub use materialiser::Materialiser;
 
-use clock_step::ClockStep;
+use scheduler_core::attach::{self, CLOCK_PERIOD, ClockStep, Loops};
 use scheduler_core::config::Settings;
 use scheduler_core::health::Health;
 use scheduler_core::lifecycle::Shutdown;
-use scheduler_core::queue::{HintSender, Redis};
-use scheduler_core::reconcile::{Wake, run_loop};
-use scheduler_core::store::{Store, StoreOptions, StoreRole};
-use std::time::Duration;
-
-/// Silence after which a loop counts as stuck, on top of a few of its periods.
-const MAX_SILENCE: Duration = Duration::from_secs(30);
+use scheduler_core::queue::{HintSender, Topic};
+use scheduler_core::reconcile::Wake;
+use scheduler_core::store::StoreRole;
 
 /// Runs the service until the soft shutdown. An unreachable PostgreSQL or Redis makes it unhealthy or slower and never
 /// ends it.
@@ -35,43 +28,23 @@ const MAX_SILENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the settings name a database or a Redis in a way that cannot be used.
 pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
-    let store = Store::connect_lazy(&store_options(&settings))?;
-    let redis = Redis::connect(settings.redis.url.expose(), &settings.redis.prefix).await?;
-    let Some(clock) = start::first_reading(&store, &health, &shutdown).await else {
+    let connections = settings.database.max_connections.min(4);
+    let store = attach::pool(&settings.database, "task_recurrence_manager", StoreRole::Durable, connections)?;
+    let redis = attach::redis(&settings.redis).await?;
+    let Some(clock) = attach::database_clock(&store, &health, &shutdown).await else {
         return Ok(());
     };
 
-    let wake = Wake::new();
-    let period = settings.recurrence.tick;
-    let listening = tokio::spawn(hints::listen(redis.clone(), wake.clone(), shutdown.clone()));
-    let stepping = run_loop(
-        ClockStep::new(store.clone(), clock.clone()),
-        Wake::new(),
-        clock_step::PERIOD,
-        health.register_loop("clock", MAX_SILENCE + clock_step::PERIOD * 4),
-        shutdown.clone(),
+    let (loops, wake) = (Loops::new(&health, &shutdown), Wake::new());
+    // So that a template created with an occurrence in two seconds fires on time.
+    let listening = tokio::spawn(attach::wake_on(redis.clone(), &[Topic::Template], wake.clone(), shutdown));
+    let clock_step = ClockStep::new(store.clone(), clock.clone(), health);
+    let materialiser = Materialiser::new(store.clone(), clock, HintSender::new(redis), &settings);
+    tokio::join!(
+        loops.run(clock_step, Wake::new(), CLOCK_PERIOD),
+        loops.run(materialiser, wake, settings.recurrence.tick),
     );
-    let materialising = run_loop(
-        Materialiser::new(store.clone(), clock, HintSender::new(redis), &settings, health.clone()),
-        wake,
-        period,
-        health.register_loop("materialise", MAX_SILENCE + period * 4),
-        shutdown.clone(),
-    );
-    tokio::join!(stepping, materialising);
     listening.abort();
     store.close().await;
     Ok(())
-}
-
-fn store_options(settings: &Settings) -> StoreOptions {
-    let database = &settings.database;
-    let mut options = StoreOptions::new(
-        database.url.expose(),
-        StoreRole::Durable,
-        database.max_connections.min(4),
-        "task_recurrence_manager",
-    );
-    options.statement_timeout = database.statement_timeout;
-    options
 }

@@ -1,11 +1,9 @@
 //! The one duty of this service: templates that are due soon get their occurrences and jobs.
 
-use crate::start::{DATABASE, explain};
 use chrono::TimeDelta;
 use metrics::{counter, gauge};
 use scheduler_core::clock::Clock;
 use scheduler_core::config::Settings;
-use scheduler_core::health::Health;
 use scheduler_core::queue::{DueHint, HintSender, Member};
 use scheduler_core::reconcile::{Progress, Reconcile};
 use scheduler_core::store::Store;
@@ -23,19 +21,18 @@ pub struct Materialiser {
     clock: Clock,
     hints: HintSender,
     options: MaterialiseOptions,
-    health: Health,
 }
 
 impl Materialiser {
     /// A materialiser over this store and clock.
-    pub fn new(store: Store, clock: Clock, hints: HintSender, settings: &Settings, health: Health) -> Self {
+    pub fn new(store: Store, clock: Clock, hints: HintSender, settings: &Settings) -> Self {
         let recurrence = &settings.recurrence;
         let options = MaterialiseOptions {
             lookahead: recurrence.lookahead,
             templates: recurrence.batch_templates,
             occurrences: recurrence.max_occurrences_per_tick,
         };
-        Self { store, clock, hints, options, health }
+        Self { store, clock, hints, options }
     }
 
     /// Tells the populators what is due soon, beside the loop: a Redis that does not answer must not hold it up.
@@ -55,14 +52,7 @@ impl Reconcile for Materialiser {
     type Error = StoreError;
 
     async fn tick(&mut self) -> Result<Progress, StoreError> {
-        let done = match self.store.materialise(self.clock.now(), &self.options).await {
-            Ok(done) => done,
-            Err(error) => {
-                self.health.unhealthy(DATABASE, explain(&error));
-                return Err(error);
-            }
-        };
-        self.health.healthy(DATABASE);
+        let done = self.store.materialise(self.clock.now(), &self.options).await?;
         self.announce(&done.jobs);
         report(&done);
         Ok(if done.more { Progress::More } else { Progress::Idle })

@@ -1,6 +1,6 @@
 //! Puts the parts together and serves until told to stop.
 
-use crate::clock_sync::{self, ClockSync};
+use crate::clock_sync::ClockSync;
 use crate::hints::Hints;
 use crate::ingest::Ingest;
 use crate::key_cache::{KeyCache, KeyUsage};
@@ -8,24 +8,21 @@ use crate::lanes::Lanes;
 use crate::router::router;
 use crate::state::{App, AppState};
 use anyhow::Context as _;
+use scheduler_core::attach::{self, CLOCK_PERIOD, DATABASE, Loops};
 use scheduler_core::config::Settings;
 use scheduler_core::health::Health;
 use scheduler_core::lifecycle::Shutdown;
-use scheduler_core::queue::{HintSender, Redis};
-use scheduler_core::reconcile::{Wake, run_loop};
-use scheduler_core::store::{Store, StoreOptions, StoreRole};
+use scheduler_core::queue::HintSender;
+use scheduler_core::reconcile::Wake;
+use scheduler_core::store::StoreRole;
 use scheduler_core::telemetry::init_metrics;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// How often the database clock is read.
-const CLOCK_PERIOD: Duration = Duration::from_secs(5);
 /// How often `last_used_at` of API keys is written.
 const USAGE_PERIOD: Duration = Duration::from_secs(10);
-/// A loop that makes no progress for this long shows in the health report.
-const MAX_SILENCE: Duration = Duration::from_secs(60);
 
 /// Serves the API at `api.listen` until the shutdown. An unreachable PostgreSQL or Redis never ends it: callers hear 503
 /// until the database is back; without Redis work starts a sweep later.
@@ -49,7 +46,7 @@ pub async fn serve(
     health: Health,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    health.unhealthy("postgresql", "not reached yet");
+    health.unhealthy(DATABASE, "not reached yet");
     let settings = Arc::new(settings);
     let app = assemble(Arc::clone(&settings)).await?;
     let loops = start_loops(&app, &health, &shutdown);
@@ -71,16 +68,14 @@ pub async fn serve(
 
 async fn assemble(settings: Arc<Settings>) -> anyhow::Result<AppState> {
     let database = &settings.database;
-    let mut options =
-        StoreOptions::new(database.url.expose(), StoreRole::Durable, database.max_connections, "task_scheduler_api");
-    options.statement_timeout = database.statement_timeout;
-    let store = Store::connect_lazy(&options).context("database.url cannot be read")?;
-    let redis = Redis::connect(settings.redis.url.expose(), &settings.redis.prefix).await?;
+    let store = attach::pool(database, "task_scheduler_api", StoreRole::Durable, database.max_connections)
+        .context("database.url cannot be read")?;
+    let redis = attach::redis(&settings.redis).await?;
     let hints = Hints::new(HintSender::new(redis), settings.populator.lookahead);
     Ok(Arc::new(App {
         started: Arc::new(AtomicBool::new(false)),
         ingest: Ingest::start(store.clone(), hints.clone(), &settings.api),
-        clock: clock_sync::unmeasured(),
+        clock: attach::unmeasured_clock(),
         keys: Arc::new(KeyCache::new(settings.api.key_cache)),
         lanes: Lanes::default(),
         store,
@@ -90,16 +85,12 @@ async fn assemble(settings: Arc<Settings>) -> anyhow::Result<AppState> {
 }
 
 fn start_loops(app: &AppState, health: &Health, shutdown: &Shutdown) -> [tokio::task::JoinHandle<()>; 2] {
-    let clock = ClockSync {
-        store: app.store.clone(),
-        clock: app.clock.clone(),
-        health: health.clone(),
-        started: Arc::clone(&app.started),
-    };
+    let started = Arc::clone(&app.started);
+    let clock = ClockSync::new(app.store.clone(), app.clock.clone(), health.clone(), started);
     let usage = KeyUsage { store: app.store.clone(), keys: Arc::clone(&app.keys) };
-    let watched = |name| health.register_loop(name, MAX_SILENCE);
+    let loops = Loops::new(health, shutdown);
     [
-        tokio::spawn(run_loop(clock, Wake::new(), CLOCK_PERIOD, watched("clock_sync"), shutdown.clone())),
-        tokio::spawn(run_loop(usage, Wake::new(), USAGE_PERIOD, watched("key_usage"), shutdown.clone())),
+        tokio::spawn(loops.run(clock, Wake::new(), CLOCK_PERIOD)),
+        tokio::spawn(loops.run(usage, Wake::new(), USAGE_PERIOD)),
     ]
 }

@@ -3,6 +3,7 @@
 //! Who delivers leases an alert first ([`Store::lease_alerts`]): its next attempt moves ahead by the lease, so a
 //! deliverer that dies costs that long and nothing else.
 
+use super::columns::row_limit;
 use super::{Store, StoreResult};
 use crate::domain::MerchantId;
 use chrono::{DateTime, Utc};
@@ -72,7 +73,7 @@ const LEASE: &str = "
     WITH candidates AS (
         SELECT id, merchant_id, next_attempt_at
           FROM alert_outbox
-         WHERE delivered_at IS NULL AND gave_up_at IS NULL AND next_attempt_at <= clock_timestamp()
+         WHERE delivered_at IS NULL AND gave_up_at IS NULL AND next_attempt_at <= statement_timestamp()
            AND merchant_id <> ALL($1)
          ORDER BY next_attempt_at
          LIMIT 1000
@@ -82,10 +83,10 @@ const LEASE: &str = "
           FROM candidates
     ), chosen AS (
         SELECT o.id
-          FROM ranked r JOIN alert_outbox o ON o.id = r.id
+          FROM ranked r JOIN alert_outbox o ON o.id = ANY (ARRAY[r.id])
          WHERE r.turn <= $2
            -- Looked at again once the row is locked: somebody else may have leased it in between.
-           AND o.delivered_at IS NULL AND o.gave_up_at IS NULL AND o.next_attempt_at <= clock_timestamp()
+           AND coalesce(o.delivered_at, o.gave_up_at) IS NULL AND o.next_attempt_at <= clock_timestamp()
          ORDER BY r.turn, r.next_attempt_at
          LIMIT $3
            FOR UPDATE OF o SKIP LOCKED
@@ -93,7 +94,7 @@ const LEASE: &str = "
         UPDATE alert_outbox o
            SET attempts = o.attempts + 1, next_attempt_at = clock_timestamp() + make_interval(secs => $4)
           FROM chosen c
-         WHERE o.id = c.id
+         WHERE o.id = ANY (ARRAY[c.id])
         RETURNING o.id, o.merchant_id, o.kind, o.body, o.attempts
     )
     SELECT l.id, l.merchant_id, l.kind, l.body, l.attempts, clock_timestamp(), m.alert_url, m.alert_secret
@@ -105,12 +106,11 @@ impl Store {
     /// # Errors
     /// When the database does not answer; what was leased all the same is due again after its lease.
     pub async fn lease_alerts(&self, options: &LeaseOptions<'_>) -> StoreResult<Vec<LeasedAlert>> {
-        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let except: Vec<Uuid> = options.except.iter().map(|merchant| merchant.0).collect();
         let rows = sqlx::query(LEASE)
             .bind(except)
-            .bind(count(options.per_merchant))
-            .bind(count(options.limit))
+            .bind(row_limit(options.per_merchant))
+            .bind(row_limit(options.limit))
             .bind(options.lease.as_secs_f64())
             .fetch_all(self.pool())
             .await?;
@@ -175,7 +175,7 @@ impl Store {
                     FOR UPDATE SKIP LOCKED)",
         )
         .bind(age.as_secs_f64())
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        .bind(row_limit(limit));
         Ok(deleted.execute(self.pool()).await?.rows_affected())
     }
 }

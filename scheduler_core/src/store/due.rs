@@ -7,6 +7,7 @@
 //!
 //! Call them on a store with [`crate::store::StoreRole::Results`], whose plans go by key only.
 
+use super::columns::row_limit;
 use super::{Store, StoreResult};
 use crate::domain::{JobId, MerchantId};
 use chrono::{DateTime, Utc};
@@ -123,7 +124,7 @@ impl Store {
             .bind(after.map_or(-1, |key| i16::from(key.priority)))
             .bind(after.map_or(Uuid::nil(), |key| key.merchant.0))
             .bind(after.map_or("", |key| key.queue.as_str()))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(row_limit(limit))
             .fetch_all(self.pool())
             .await?;
         let unit = |row: &sqlx::postgres::PgRow| {
@@ -157,7 +158,7 @@ impl Store {
             .bind(units.iter().map(|u| u.after.map(|(at, _)| at)).collect::<Vec<_>>())
             .bind(units.iter().map(|u| u.after.map_or(Uuid::nil(), |(_, id)| id.0)).collect::<Vec<_>>())
             .bind(until)
-            .bind(i64::try_from(per_unit).unwrap_or(i64::MAX))
+            .bind(row_limit(per_unit))
             .fetch_all(self.pool())
             .await?;
         let due = |row: &sqlx::postgres::PgRow| {

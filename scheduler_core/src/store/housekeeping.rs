@@ -1,5 +1,6 @@
 //! Rows whose time is over, deleted a page at a time.
 
+use super::columns::row_limit;
 use super::{Store, StoreResult};
 use std::time::Duration;
 
@@ -12,13 +13,14 @@ impl Store {
         let deleted = sqlx::query(
             "DELETE FROM idempotency_keys k
               USING (SELECT merchant_id, key FROM idempotency_keys
-                      WHERE expires_at < clock_timestamp()
+                      WHERE expires_at < statement_timestamp()
                       ORDER BY expires_at
                       LIMIT $1
                         FOR UPDATE SKIP LOCKED) AS old
-              WHERE k.merchant_id = old.merchant_id AND k.key = old.key AND k.expires_at < clock_timestamp()",
+              WHERE k.merchant_id = ANY (ARRAY[old.merchant_id]) AND k.key = old.key
+                AND (k.expires_at < clock_timestamp()) IS TRUE",
         );
-        Ok(deleted.bind(i64::try_from(limit).unwrap_or(i64::MAX)).execute(self.pool()).await?.rows_affected())
+        Ok(deleted.bind(row_limit(limit)).execute(self.pool()).await?.rows_affected())
     }
 
     /// Deletes sessions that were lost longer ago than `age` and hold no claims; at most `limit` of them. Returns how
@@ -36,7 +38,7 @@ impl Store {
                     FOR UPDATE OF s SKIP LOCKED)",
         )
         .bind(age.as_secs_f64())
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        .bind(row_limit(limit));
         Ok(deleted.execute(self.pool()).await?.rows_affected())
     }
 }

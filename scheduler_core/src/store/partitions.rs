@@ -5,6 +5,7 @@
 //! made its day.) Attaching a new one needs the default partition to itself, to see that it holds no row of that day.
 //! Both wait for that moment only briefly: whoever queues behind them waits as long.
 
+use super::columns::row_limit;
 use super::{Store, StoreError, StoreResult};
 use chrono::NaiveDate;
 use sqlx::Postgres;
@@ -176,11 +177,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn delete_from_default(&self, table: DayTable, keep_days: u32, limit: usize) -> StoreResult<u64> {
-        let deleted = sqlx::query(table.delete_old())
-            .bind(days(keep_days))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .execute(self.pool())
-            .await?;
+        let deleted =
+            sqlx::query(table.delete_old()).bind(days(keep_days)).bind(row_limit(limit)).execute(self.pool()).await?;
         Ok(deleted.rows_affected())
     }
 

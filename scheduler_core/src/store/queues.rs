@@ -206,7 +206,7 @@ impl Store {
                     SELECT j.id, j.run_at, j.priority, j.lane FROM jobs_live j
                      WHERE j.lane = q.lane AND j.priority = p.priority::smallint
                        AND j.merchant_id = q.merchant_id AND j.queue = q.name
-                       AND j.state IN ('scheduled', 'retrying') AND j.run_at <= clock_timestamp()
+                       AND j.state IN ('scheduled', 'retrying') AND j.run_at <= statement_timestamp()
                      ORDER BY j.run_at, j.id LIMIT $3) AS d
               WHERE q.merchant_id = $1 AND q.name = $2
               ORDER BY d.priority, d.run_at LIMIT $3",

@@ -3,9 +3,10 @@
 //! Being lost is final. A renewal of a lost session touches no row, so a process that was away for too long learns it
 //! from its own renewal and has to begin a new session.
 
+use super::columns::claims;
 use super::transitions::claim::ClaimKey;
 use super::{Store, StoreResult};
-use crate::domain::{JobId, MerchantId, SessionId, Token};
+use crate::domain::SessionId;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -59,8 +60,6 @@ impl Store {
         .persistent(false)
         .fetch_all(self.pool())
         .await?;
-        let claim =
-            |(merchant, job, token)| ClaimKey { merchant: MerchantId(merchant), job: JobId(job), token: Token(token) };
-        Ok(rows.into_iter().map(claim).collect())
+        Ok(claims(rows))
     }
 }

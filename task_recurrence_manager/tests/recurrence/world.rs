@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use scheduler_core::clock::Clock;
 use scheduler_core::config::Settings;
 use scheduler_core::domain::{MerchantId, Template, TemplateId};
-use scheduler_core::health::Health;
 use scheduler_core::queue::HintSender;
 use scheduler_core::reconcile::{Progress, Reconcile};
 use scheduler_core::store::Store;
@@ -43,7 +42,7 @@ impl World {
 
     pub async fn manager_on(&self, store: Store) -> Materialiser {
         let hints = HintSender::new(self.redis.redis().await);
-        Materialiser::new(store, self.clock.clone(), hints, &self.settings, Health::new("test"))
+        Materialiser::new(store, self.clock.clone(), hints, &self.settings)
     }
 
     /// Creates a template now.

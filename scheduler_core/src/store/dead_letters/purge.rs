@@ -15,7 +15,7 @@ impl Store {
             "WITH gone AS (
                  DELETE FROM jobs_finished WHERE merchant_id = $1 AND id = $2 AND is_dead RETURNING merchant_id, id
              ), runs AS (
-                 DELETE FROM executions x USING gone g WHERE x.merchant_id = g.merchant_id AND x.job_id = g.id
+                 DELETE FROM executions x USING gone g WHERE x.merchant_id = ANY (ARRAY[g.merchant_id]) AND x.job_id = g.id
              )
              SELECT count(*) FROM gone",
         )
@@ -41,10 +41,10 @@ impl Store {
         query.push(
             "), gone AS (
                  DELETE FROM jobs_finished d USING picked p
-                  WHERE d.merchant_id = $1 AND d.is_dead AND d.id = p.id AND d.finished_at = p.finished_at
+                  WHERE d.merchant_id = $1 AND d.is_dead AND d.id = ANY (ARRAY[p.id]) AND d.finished_at = p.finished_at
                  RETURNING d.merchant_id, d.id
              ), runs AS (
-                 DELETE FROM executions x USING gone g WHERE x.merchant_id = g.merchant_id AND x.job_id = g.id
+                 DELETE FROM executions x USING gone g WHERE x.merchant_id = ANY (ARRAY[g.merchant_id]) AND x.job_id = g.id
              )
              SELECT count(*) FROM gone",
         );

@@ -80,8 +80,9 @@ impl Store {
     pub async fn existing_jobs(&self, jobs: &[(MerchantId, JobId)]) -> StoreResult<HashSet<JobId>> {
         let ids: Vec<Uuid> = sqlx::query_scalar(
             "SELECT w.id FROM unnest($1::uuid[], $2::uuid[]) AS w (merchant_id, id)
-              WHERE EXISTS (SELECT 1 FROM jobs_live j WHERE j.merchant_id = w.merchant_id AND j.id = w.id)
-                 OR EXISTS (SELECT 1 FROM jobs_finished f WHERE f.merchant_id = w.merchant_id AND f.id = w.id)",
+              WHERE (SELECT j.id FROM jobs_live j WHERE j.merchant_id = w.merchant_id AND j.id = w.id) IS NOT NULL
+                 OR (SELECT f.id FROM jobs_finished f
+                      WHERE f.merchant_id = w.merchant_id AND f.id = w.id LIMIT 1) IS NOT NULL",
         )
         .bind(jobs.iter().map(|(merchant, _)| merchant.0).collect::<Vec<_>>())
         .bind(jobs.iter().map(|(_, job)| job.0).collect::<Vec<_>>())

@@ -59,11 +59,14 @@ async fn lock_live(
 ) -> StoreResult<HashSet<Uuid>> {
     let live: Vec<Uuid> = sqlx::query_scalar(
         "WITH locked AS (
-             SELECT merchant_id, id, has_dependents FROM jobs_live
-              WHERE merchant_id = $1 AND id = ANY($2) ORDER BY id FOR UPDATE
+             SELECT j.merchant_id, j.id, j.has_dependents
+               FROM unnest($2::uuid[]) AS p (id)
+              CROSS JOIN LATERAL (
+                    SELECT j.merchant_id, j.id, j.has_dependents FROM jobs_live j
+                     WHERE j.merchant_id = $1 AND j.id = p.id FOR UPDATE) j
          ), marked AS (
              UPDATE jobs_live j SET has_dependents = true FROM locked l
-              WHERE j.merchant_id = l.merchant_id AND j.id = l.id AND NOT l.has_dependents
+              WHERE j.merchant_id = ANY (ARRAY[l.merchant_id]) AND j.id = l.id AND NOT l.has_dependents
          )
          SELECT id FROM locked",
     )
@@ -83,11 +86,15 @@ async fn finished_states(
     if parents.is_empty() {
         return Ok(HashMap::new());
     }
-    let finished: Vec<(Uuid, bool)> =
-        sqlx::query_as("SELECT id, state = 'succeeded' FROM jobs_finished WHERE merchant_id = $1 AND id = ANY($2)")
-            .bind(merchant.0)
-            .bind(parents)
-            .fetch_all(connection)
-            .await?;
+    let finished: Vec<(Uuid, bool)> = sqlx::query_as(
+        "SELECT f.id, f.state = 'succeeded'
+               FROM unnest($2::uuid[]) AS p (id)
+              CROSS JOIN LATERAL (
+                    SELECT f.id, f.state FROM jobs_finished f WHERE f.merchant_id = $1 AND f.id = p.id OFFSET 0) f",
+    )
+    .bind(merchant.0)
+    .bind(parents)
+    .fetch_all(connection)
+    .await?;
     Ok(finished.into_iter().collect())
 }

@@ -66,7 +66,11 @@ const INSERT: &str = concat!(insert_jobs!(""), " ON CONFLICT DO NOTHING RETURNIN
 
 /// Out again, with a record: a parent has ended the wrong way before the job began.
 const SKIP: &str = concat!(
-    "WITH gone AS (DELETE FROM jobs_live WHERE merchant_id = $1 AND id = ANY($2) RETURNING *) ",
+    "WITH gone AS (
+         DELETE FROM jobs_live j USING unnest($2::uuid[]) AS w (id)
+          WHERE j.merchant_id = $1 AND j.id = ANY (ARRAY[w.id])
+         RETURNING j.*
+     ) ",
     finish_into!(),
     "SELECT ",
     finish_shared!(),

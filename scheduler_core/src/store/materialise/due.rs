@@ -1,5 +1,6 @@
 //! Finding and locking the templates whose next occurrence is near.
 
+use crate::store::columns::row_limit;
 use crate::store::templates::row::{TemplateRow, template_columns};
 use crate::store::{StoreError, StoreResult};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -24,12 +25,8 @@ pub(super) async fn lock_due(
     limit: usize,
 ) -> StoreResult<Vec<TemplateRow>> {
     // Planned anew each time: a plan that was made while the table was small would scan it whole when it no longer is.
-    let rows = sqlx::query_as(LOCK_DUE)
-        .persistent(false)
-        .bind(horizon)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query_as(LOCK_DUE).persistent(false).bind(horizon).bind(row_limit(limit)).fetch_all(connection).await?;
     Ok(rows)
 }
 

@@ -95,11 +95,11 @@ WITH spec AS (
                            metadata, external_id)
     SELECT s.merchant_id, r.job_id, s.template_id, 'scheduled', r.nominal_at, r.nominal_at, $18,
            r.nominal_at + s.deadline_us * interval '1 microsecond',
-           s.priority, s.max_attempts, s.timeout_ms, s.overlap_skip, s.queue, coalesce(q.lane, 'default'),
+           s.priority, s.max_attempts, s.timeout_ms, s.overlap_skip, s.queue,
+           coalesce((SELECT q.lane FROM queues q WHERE q.merchant_id = s.merchant_id AND q.name = s.queue), 'default'),
            s.target, s.payload, s.backoff, s.metadata::jsonb, s.external_id
       FROM recorded r
       JOIN spec s USING (merchant_id, template_id)
-      LEFT JOIN queues q ON q.merchant_id = s.merchant_id AND q.name = s.queue
      WHERE r.job_id IS NOT NULL
      ORDER BY r.merchant_id, r.job_id
     RETURNING merchant_id, id, priority, lane
@@ -171,7 +171,7 @@ pub(super) async fn advance(connection: &mut PgConnection, cursors: &[Cursor]) -
         "UPDATE templates t SET cursor_at = c.cursor_at, next_at = c.next_at
            FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::timestamptz[], $5::timestamptz[])
                 AS c (merchant_id, id, version, cursor_at, next_at)
-          WHERE t.merchant_id = c.merchant_id AND t.id = c.id AND t.version = c.version",
+          WHERE t.merchant_id = ANY (ARRAY[c.merchant_id]) AND t.id = c.id AND t.version = c.version",
     )
     .bind(cursors.iter().map(|c| c.merchant).collect::<Vec<_>>())
     .bind(cursors.iter().map(|c| c.template).collect::<Vec<_>>())

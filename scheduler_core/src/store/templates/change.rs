@@ -6,7 +6,7 @@
 //!    the new version does not record the same nominal time again.
 
 use super::job_columns::json;
-use super::row::{TemplateRow, template_columns};
+use super::row::{TemplateRow, record_version, template_columns};
 use super::withdraw::withdraw;
 use crate::domain::{MerchantId, Template, TemplateId, TemplateSpec};
 use crate::schedule::Schedule;
@@ -182,11 +182,9 @@ async fn write(
                    cursor_at = $9, next_at = $10, updated_at = $9, deleted_at = CASE WHEN $11 THEN $9 END
              WHERE merchant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL
             RETURNING *
-        ), version AS (
-            INSERT INTO template_versions (merchant_id, template_id, version, name, schedule, job, overlap, created_at)
-            SELECT merchant_id, id, version, name, schedule, job, overlap, updated_at FROM changed
-        )
-        SELECT ",
+        ), version AS (",
+        record_version!("changed"),
+        ") SELECT ",
         template_columns!(),
         " FROM changed"
     ))

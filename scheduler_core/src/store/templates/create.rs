@@ -2,7 +2,7 @@
 
 use super::job_columns::json;
 use super::keyed::{Keyed, answer, take};
-use super::row::{TemplateRow, template_columns};
+use super::row::{TemplateRow, record_version, template_columns};
 use crate::domain::{MerchantId, Template, TemplateId, TemplateSpec};
 use crate::schedule::{EvalContext, Schedule};
 use crate::store::idempotency::KeyHolder;
@@ -42,11 +42,9 @@ const INSERT: &str = concat!(
         VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $8, $8)
         ON CONFLICT (merchant_id, name) WHERE deleted_at IS NULL DO NOTHING
         RETURNING *
-    ), version AS (
-        INSERT INTO template_versions (merchant_id, template_id, version, name, schedule, job, overlap, created_at)
-        SELECT merchant_id, id, version, name, schedule, job, overlap, updated_at FROM made
-    )
-    SELECT ",
+    ), version AS (",
+    record_version!("made"),
+    ") SELECT ",
     template_columns!(),
     " FROM made"
 );

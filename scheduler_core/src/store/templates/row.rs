@@ -13,7 +13,19 @@ macro_rules! template_columns {
         "merchant_id, id, name, version, active, schedule, job, overlap, cursor_at, next_at, created_at, updated_at"
     };
 }
-pub(crate) use template_columns;
+
+/// Keeps the version of a template that was written as the row `$from`.
+macro_rules! record_version {
+    ($from:literal) => {
+        concat!(
+            "INSERT INTO template_versions (merchant_id, template_id, version, name, schedule, job, overlap, created_at) \
+             SELECT merchant_id, id, version, name, schedule, job, overlap, updated_at FROM ",
+            $from
+        )
+    };
+}
+
+pub(crate) use {record_version, template_columns};
 
 /// A row of `templates` that is not deleted.
 #[derive(Clone, Debug, sqlx::FromRow)]

@@ -3,7 +3,7 @@
 use crate::domain::{JobId, MerchantId, TemplateId};
 use crate::store::StoreResult;
 use crate::store::transitions::claim_key::{release_keys, take_keys};
-use crate::store::transitions::finish::{finish_into, finish_shared, finish_without_execution};
+use crate::store::transitions::finish::finish_gone;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -17,19 +17,16 @@ SELECT id FROM jobs_live
 /// Ends the jobs whose keys are held, and forgets their occurrences. `scheduled` → cancelled.
 const WITHDRAW: &str = concat!(
     "WITH gone AS (
-        DELETE FROM jobs_live j
-         WHERE j.merchant_id = $1 AND j.id = ANY($4) AND j.run_at > $3 AND j.state = 'scheduled' AND j.attempt = 0
-        RETURNING *
+        DELETE FROM jobs_live j USING unnest($4::uuid[]) AS h (id)
+         WHERE j.merchant_id = $1 AND j.id = ANY (ARRAY[h.id])
+           AND j.run_at > $3 AND j.state || '' = 'scheduled' AND j.attempt = 0
+        RETURNING j.*
     ), forgotten AS (
         DELETE FROM occurrences o USING gone g
-         WHERE o.merchant_id = $1 AND o.template_id = $2 AND o.nominal_at = g.scheduled_for AND o.job_id = g.id
+         WHERE o.merchant_id = $1 AND o.template_id = $2 AND o.nominal_at = ANY (ARRAY[g.scheduled_for]) AND o.job_id = g.id
     ), finished AS (",
-    finish_into!(),
-    "SELECT ",
-    finish_shared!(),
-    ", clock_timestamp(), g.attempt, g.crashes, false, 'cancelled', 'template_changed', g.last_error, ",
-    finish_without_execution!(),
-    " FROM gone g)
+    finish_gone!(false, "'cancelled'", "'template_changed'", "g.last_error"),
+    ")
     SELECT count(*) FROM gone"
 );
 

@@ -1,7 +1,7 @@
 //! `blocked | scheduled | retrying | failed` → `cancelled`, and the request to cancel a running job.
 
 use super::claim_key::{release_keys, take_keys};
-use super::finish::{finish_into, finish_shared, finish_without_execution};
+use super::finish::finish_gone;
 use crate::domain::{JobId, MerchantId};
 use crate::store::{Store, StoreResult};
 use sqlx::{PgConnection, Row as _};
@@ -30,12 +30,8 @@ const CANCEL: &str = concat!(
      ), waits AS (
          DELETE FROM job_dependencies WHERE merchant_id = $1 AND child_id = $2
      ) ",
-    finish_into!(),
-    "SELECT ",
-    finish_shared!(),
-    ", clock_timestamp(), g.attempt, g.crashes, false, 'cancelled', 'cancelled', g.last_error, ",
-    finish_without_execution!(),
-    " FROM gone g RETURNING has_dependents"
+    finish_gone!(false, "'cancelled'", "'cancelled'", "g.last_error"),
+    " RETURNING has_dependents"
 );
 
 impl Store {

@@ -4,6 +4,7 @@
 //! gives the same answers, so a claim whose outcome is unknown (a lost connection) is simply repeated.
 
 use crate::domain::{JobId, MerchantId, SessionId, Target, TemplateId, Token};
+use crate::store::columns::row_limit;
 use crate::store::{Store, StoreError, StoreResult};
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
@@ -132,7 +133,7 @@ impl Store {
         let rows = sqlx::query(DUE_CANDIDATES)
             .bind(lane)
             .bind(overdue_by.as_secs_f64())
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(row_limit(limit))
             // Planned anew each time: a plan from the time when the table was empty would scan it whole.
             .persistent(false)
             .fetch_all(self.pool())
@@ -160,8 +161,7 @@ const DUE_CANDIDATES: &str = "
                 ORDER BY j.priority, j.merchant_id, j.queue LIMIT 1) next
     ), open AS (
         SELECT h.* FROM heads h
-         WHERE NOT EXISTS (SELECT 1 FROM queues q
-                            WHERE q.merchant_id = h.merchant_id AND q.name = h.queue AND q.paused_at IS NOT NULL)
+         WHERE (SELECT q.paused_at FROM queues q WHERE q.merchant_id = h.merchant_id AND q.name = h.queue) IS NULL
          LIMIT 5000
     )
     SELECT due.merchant_id, due.id
@@ -171,13 +171,14 @@ const DUE_CANDIDATES: &str = "
              FROM jobs_live j
             WHERE j.lane = $1 AND j.priority = o.priority AND j.merchant_id = o.merchant_id AND j.queue = o.queue
               AND j.state IN ('scheduled', 'retrying')
-              AND j.run_at <= clock_timestamp() - make_interval(secs => $2)
+              AND j.run_at <= statement_timestamp() - make_interval(secs => $2)
               AND (j.start_deadline_at IS NULL OR j.start_deadline_at > clock_timestamp())
-              AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id)
-              AND NOT (j.overlap_skip AND EXISTS (
-                       SELECT 1 FROM jobs_live e
+              AND (SELECT c.token FROM claims c WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id) IS NULL
+              AND NOT (j.overlap_skip AND (
+                       SELECT e.id FROM jobs_live e
                         WHERE e.merchant_id = j.merchant_id AND e.template_id = j.template_id
-                          AND e.scheduled_for < j.scheduled_for))
+                          AND e.scheduled_for < j.scheduled_for
+                        ORDER BY e.scheduled_for LIMIT 1) IS NOT NULL)
             ORDER BY j.run_at, j.id
             LIMIT greatest(16, $3 / (SELECT nullif(count(*), 0) FROM open))) due
      ORDER BY o.priority, due.turn, due.run_at

@@ -12,6 +12,7 @@
 
 use crate::domain::{JobId, MerchantId, Token};
 use crate::store::StoreResult;
+use crate::store::columns::key_columns;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -48,6 +49,7 @@ impl HeldKeys {
 /// # Errors
 /// When the database does not answer or a key was waited for too long; the transaction is then over.
 pub(crate) async fn take_keys(connection: &mut PgConnection, wanted: &[(MerchantId, JobId)]) -> StoreResult<HeldKeys> {
+    let (wanted_merchants, wanted_jobs) = key_columns(wanted);
     let token = Token::random();
     let taken: Vec<(Uuid, Uuid)> = sqlx::query_as(
         "INSERT INTO claims (merchant_id, job_id, token, session_id, granted_at)
@@ -57,8 +59,8 @@ pub(crate) async fn take_keys(connection: &mut PgConnection, wanted: &[(Merchant
          ON CONFLICT DO NOTHING
          RETURNING merchant_id, job_id",
     )
-    .bind(wanted.iter().map(|(merchant, _)| merchant.0).collect::<Vec<_>>())
-    .bind(wanted.iter().map(|(_, job)| job.0).collect::<Vec<_>>())
+    .bind(wanted_merchants)
+    .bind(wanted_jobs)
     .bind(token.0)
     .bind(Uuid::nil())
     .fetch_all(connection)
@@ -77,7 +79,7 @@ pub(crate) async fn release_keys(connection: &mut PgConnection, held: HeldKeys) 
     }
     sqlx::query(
         "DELETE FROM claims c USING unnest($1::uuid[], $2::uuid[]) AS h (merchant_id, job_id)
-          WHERE c.merchant_id = h.merchant_id AND c.job_id = h.job_id AND c.token = $3",
+          WHERE c.merchant_id = ANY (ARRAY[h.merchant_id]) AND c.job_id = h.job_id AND c.token = $3",
     )
     .bind(held.merchants)
     .bind(held.jobs)

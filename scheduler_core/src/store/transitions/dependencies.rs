@@ -12,8 +12,9 @@
 //! Parents announce their end in `parent_endings`, in the transaction that ends them ([`Store::judge_endings`]); a
 //! sweep over all blocked jobs ([`Store::ripe_blocked`], [`Store::judge_blocked`]) finds what an announcement missed.
 
-use super::finish::{finish_into, finish_shared, finish_without_execution};
+use super::finish::finish_gone;
 use crate::domain::{JobId, MerchantId};
+use crate::store::columns::{behind, key_columns, keys, row_limit};
 use crate::store::{Store, StoreResult};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -138,12 +139,8 @@ const SKIP: &str = concat!(
          DELETE FROM job_dependencies
           WHERE ctid = ANY (ARRAY(SELECT e.edge FROM edge e JOIN gone g ON g.merchant_id = e.merchant_id AND g.id = e.id))
      ) ",
-    finish_into!(),
-    "SELECT ",
-    finish_shared!(),
-    ", clock_timestamp(), g.attempt, g.crashes, false, 'skipped', 'dependency_failed', w.why, ",
-    finish_without_execution!(),
-    " FROM gone g JOIN doomed w ON w.merchant_id = g.merchant_id AND w.id = g.id
+    finish_gone!(false, "'skipped'", "'dependency_failed'", "w.why"),
+    " JOIN doomed w ON w.merchant_id = g.merchant_id AND w.id = g.id
      RETURNING merchant_id, id"
 );
 
@@ -172,8 +169,8 @@ const CHILDREN: &str = "
       FROM unnest($1::uuid[], $2::uuid[]) AS e (merchant_id, parent_id)
      CROSS JOIN LATERAL (
            SELECT d.child_id FROM job_dependencies d
-            WHERE d.merchant_id = e.merchant_id AND d.parent_id = e.parent_id
-            ORDER BY d.merchant_id, d.parent_id LIMIT $3) d
+            WHERE (d.merchant_id = e.merchant_id) IS TRUE AND d.parent_id BETWEEN e.parent_id AND e.parent_id
+            ORDER BY d.parent_id LIMIT $3) d
      LIMIT $3";
 
 /// An announcement has done its duty once no row waits for the parent.
@@ -185,8 +182,8 @@ const DROP_ENDINGS: &str = "
                   SELECT p.ctid AS ending FROM parent_endings p
                    WHERE p.merchant_id = e.merchant_id AND p.parent_id = e.parent_id OFFSET 0) p
             WHERE (SELECT d.child_id FROM job_dependencies d
-                    WHERE d.merchant_id = e.merchant_id AND d.parent_id = e.parent_id
-                    ORDER BY d.merchant_id, d.parent_id LIMIT 1) IS NULL))";
+                    WHERE (d.merchant_id = e.merchant_id) IS TRUE AND d.parent_id BETWEEN e.parent_id AND e.parent_id
+                    ORDER BY d.parent_id LIMIT 1) IS NULL))";
 
 const RIPE: &str = concat!(
     "WITH page AS MATERIALIZED (
@@ -213,7 +210,7 @@ const RIPE: &str = concat!(
 /// # Errors
 /// When the database does not answer.
 pub async fn unblock(connection: &mut PgConnection, children: &[(MerchantId, JobId)]) -> StoreResult<Vec<Unblocked>> {
-    let (merchants, jobs) = columns(children);
+    let (merchants, jobs) = key_columns(children);
     let rows: Vec<(Uuid, Uuid, DateTime<Utc>, i16, String)> =
         sqlx::query_as(UNBLOCK).bind(merchants).bind(jobs).fetch_all(connection).await?;
     let unblocked = |(merchant, job, run_at, priority, lane)| Unblocked {
@@ -235,9 +232,9 @@ pub async fn skip(
     connection: &mut PgConnection,
     children: &[(MerchantId, JobId)],
 ) -> StoreResult<Vec<(MerchantId, JobId)>> {
-    let (merchants, jobs) = columns(children);
+    let (merchants, jobs) = key_columns(children);
     let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(SKIP).bind(merchants).bind(jobs).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(merchant, job)| (MerchantId(merchant), JobId(job))).collect())
+    Ok(keys(rows))
 }
 
 impl Store {
@@ -247,7 +244,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer; the announcements then stay.
     pub async fn judge_endings(&self, limit: usize) -> StoreResult<Judged> {
-        let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit_rows = row_limit(limit);
         let mut transaction = self.pool().begin().await?;
         let endings: Vec<(Uuid, Uuid)> =
             sqlx::query_as(TAKE_ENDINGS).bind(limit_rows).fetch_all(&mut *transaction).await?;
@@ -261,7 +258,7 @@ impl Store {
             .bind(limit_rows)
             .fetch_all(&mut *transaction)
             .await?;
-        let children: Vec<_> = children.into_iter().map(|(m, j)| (MerchantId(m), JobId(j))).collect();
+        let children = keys(children);
         let mut judged = judge(&mut transaction, &children).await?;
         judged.more = children.len() >= limit || parents.len() >= limit || !judged.skipped.is_empty();
         sqlx::query(DROP_ENDINGS).bind(merchants).bind(parents).execute(&mut *transaction).await?;
@@ -286,13 +283,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn ripe_blocked(&self, after: Option<(MerchantId, JobId)>, limit: usize) -> StoreResult<BlockedPage> {
-        let (merchant, job) = after.map_or((Uuid::nil(), Uuid::nil()), |(merchant, job)| (merchant.0, job.0));
-        let rows: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(RIPE)
-            .bind(merchant)
-            .bind(job)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(self.pool())
-            .await?;
+        let (merchant, job) = behind(after);
+        let rows: Vec<(Uuid, Uuid, bool)> =
+            sqlx::query_as(RIPE).bind(merchant).bind(job).bind(row_limit(limit)).fetch_all(self.pool()).await?;
         let full = rows.len() >= limit;
         let next = rows.last().filter(|_| full).map(|row| (MerchantId(row.0), JobId(row.1)));
         let ripe = rows.into_iter().filter(|row| row.2).map(|row| (MerchantId(row.0), JobId(row.1))).collect();
@@ -308,14 +301,10 @@ async fn judge(connection: &mut PgConnection, children: &[(MerchantId, JobId)]) 
     children.sort_unstable();
     let children = children.as_slice();
     for statement in [LOCK, SETTLE] {
-        let (merchants, jobs) = columns(children);
+        let (merchants, jobs) = key_columns(children);
         sqlx::query(statement).bind(merchants).bind(jobs).execute(&mut *connection).await?;
     }
     let skipped = skip(&mut *connection, children).await?;
     let unblocked = unblock(connection, children).await?;
     Ok(Judged { unblocked, skipped, more: false })
-}
-
-fn columns(jobs: &[(MerchantId, JobId)]) -> (Vec<Uuid>, Vec<Uuid>) {
-    jobs.iter().map(|(merchant, job)| (merchant.0, job.0)).unzip()
 }

@@ -4,8 +4,9 @@
 //! cancelled: the cancel was acknowledged first.
 
 use super::claim_key::{HeldKeys, release_keys, take_keys};
-use super::finish::{finish_into, finish_shared, finish_without_execution};
+use super::finish::finish_gone;
 use crate::domain::{JobId, MerchantId};
+use crate::store::columns::row_limit;
 use crate::store::{Store, StoreResult};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -37,10 +38,10 @@ pub struct Expired {
 const OVERDUE: &str = "
     SELECT j.start_deadline_at, j.merchant_id, j.id
       FROM jobs_live j
-     WHERE j.start_deadline_at < clock_timestamp() AND j.start_deadline_at >= coalesce($1, '-infinity')
+     WHERE j.start_deadline_at < statement_timestamp() AND j.start_deadline_at >= coalesce($1, '-infinity')
        AND (j.start_deadline_at, j.merchant_id, j.id) > (coalesce($1, '-infinity'), $2, $3)
-       AND j.state IN ('scheduled', 'retrying')
-       AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id)
+       AND j.state || '' IN ('scheduled', 'retrying')
+       AND (SELECT c.token FROM claims c WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id) IS NULL
      ORDER BY j.start_deadline_at, j.merchant_id, j.id
      LIMIT $4";
 
@@ -48,19 +49,18 @@ const EXPIRE: &str = concat!(
     "WITH gone AS (
          DELETE FROM jobs_live j
           USING unnest($1::uuid[], $2::uuid[]) AS h (merchant_id, job_id)
-          WHERE j.merchant_id = h.merchant_id AND j.id = h.job_id
-            AND j.state IN ('scheduled', 'retrying') AND j.start_deadline_at < clock_timestamp()
+          WHERE j.merchant_id = ANY (ARRAY[h.merchant_id]) AND j.id = h.job_id
+            AND j.state || '' IN ('scheduled', 'retrying')
+            AND coalesce(j.start_deadline_at, 'infinity') < clock_timestamp()
          RETURNING j.*, j.cancel_requested_at IS NOT NULL AS called_off
      ), finished AS (",
-    finish_into!(),
-    "    SELECT ",
-    finish_shared!(),
-    ", clock_timestamp(), g.attempt, g.crashes, false,
-                CASE WHEN g.called_off THEN 'cancelled' ELSE 'expired' END,
-                CASE WHEN g.called_off THEN 'cancelled' ELSE 'start_deadline' END, g.last_error, ",
-    finish_without_execution!(),
-    "      FROM gone g
-         RETURNING state, has_dependents
+    finish_gone!(
+        false,
+        "CASE WHEN g.called_off THEN 'cancelled' ELSE 'expired' END",
+        "CASE WHEN g.called_off THEN 'cancelled' ELSE 'start_deadline' END",
+        "g.last_error"
+    ),
+    "RETURNING state, has_dependents
      )
      SELECT count(*) FILTER (WHERE state = 'expired'), count(*) FILTER (WHERE state = 'cancelled'),
             coalesce(bool_or(has_dependents), false)
@@ -77,7 +77,7 @@ impl Store {
             .bind(after.map(|last| last.start_deadline_at))
             .bind(after.map_or(Uuid::nil(), |last| last.merchant.0))
             .bind(after.map_or(Uuid::nil(), |last| last.job.0))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(row_limit(limit))
             .fetch_all(self.pool())
             .await?;
         let read = |(start_deadline_at, merchant, job)| OverdueStart {

@@ -36,4 +36,27 @@ macro_rules! finish_without_execution {
     };
 }
 
-pub(crate) use {finish_into, finish_shared, finish_without_execution};
+/// The whole of it for the rows of `gone g` that end now and by no execution of their own, which is what most edges need.
+/// The arguments are SQL over `g` for `is_dead, state, reason, last_error`; a join or `RETURNING` may follow.
+macro_rules! finish_gone {
+    ($is_dead:literal, $state:literal, $reason:literal, $last_error:literal) => {
+        concat!(
+            $crate::store::transitions::finish::finish_into!(),
+            "SELECT ",
+            $crate::store::transitions::finish::finish_shared!(),
+            ", clock_timestamp(), g.attempt, g.crashes, ",
+            $is_dead,
+            ", ",
+            $state,
+            ", ",
+            $reason,
+            ", ",
+            $last_error,
+            ", ",
+            $crate::store::transitions::finish::finish_without_execution!(),
+            " FROM gone g "
+        )
+    };
+}
+
+pub(crate) use {finish_gone, finish_into, finish_shared, finish_without_execution};

@@ -4,7 +4,7 @@
 //! cancelled instead, because nobody else would do it.
 
 use super::claim::ClaimKey;
-use super::finish::{finish_into, finish_shared, finish_without_execution};
+use super::finish::finish_gone;
 use crate::store::{Store, StoreResult};
 use uuid::Uuid;
 
@@ -25,25 +25,20 @@ const HAND_BACK: &str = concat!(
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS w (merchant_id, job_id, token)
      ), unclaimed AS (
          DELETE FROM claims c USING wanted w
-          WHERE c.merchant_id = w.merchant_id AND c.job_id = w.job_id AND c.token = w.token
+          WHERE c.merchant_id = ANY (ARRAY[w.merchant_id]) AND c.job_id = w.job_id AND c.token = w.token
          RETURNING c.merchant_id, c.job_id
      ), locked AS (
          SELECT j.merchant_id, j.id, j.cancel_requested_at
-           FROM unclaimed u JOIN jobs_live j ON j.merchant_id = u.merchant_id AND j.id = u.job_id
-          WHERE j.state IN ('scheduled', 'retrying')
+           FROM unclaimed u JOIN jobs_live j ON j.merchant_id = ANY (ARRAY[u.merchant_id]) AND j.id = u.job_id
+          WHERE j.state || '' IN ('scheduled', 'retrying')
             FOR UPDATE OF j
      ), gone AS (
          DELETE FROM jobs_live j USING locked l
-          WHERE j.merchant_id = l.merchant_id AND j.id = l.id AND l.cancel_requested_at IS NOT NULL
+          WHERE j.merchant_id = ANY (ARRAY[l.merchant_id]) AND j.id = l.id AND l.cancel_requested_at IS NOT NULL
          RETURNING j.*
      ), cancelled AS (",
-    finish_into!(),
-    "    SELECT ",
-    finish_shared!(),
-    ", clock_timestamp(), g.attempt, g.crashes, false, 'cancelled', 'cancelled', g.last_error, ",
-    finish_without_execution!(),
-    "      FROM gone g
-         RETURNING has_dependents
+    finish_gone!(false, "'cancelled'", "'cancelled'", "g.last_error"),
+    "RETURNING has_dependents
      )
      SELECT (SELECT count(*) FROM unclaimed), (SELECT count(*) FROM cancelled),
             (SELECT coalesce(bool_or(has_dependents), false) FROM cancelled)"

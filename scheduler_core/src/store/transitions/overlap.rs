@@ -4,8 +4,9 @@
 //! changed with the job, so it always says what became of it.
 
 use super::claim_key::{release_keys, take_keys};
-use super::finish::{finish_into, finish_shared, finish_without_execution};
+use super::finish::finish_gone;
 use crate::domain::{JobId, MerchantId};
+use crate::store::columns::{keys, row_limit};
 use crate::store::{Store, StoreResult};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -18,28 +19,28 @@ const SKIP: &str = concat!(
                 SELECT j.job FROM unnest($1::uuid[], $2::uuid[]) AS h (merchant_id, job_id)
                  CROSS JOIN LATERAL (
                        -- By key, whatever the statistics say; hence the row addresses and `state || ''`, too.
-                       SELECT j.ctid AS job FROM jobs_live j
+                       SELECT j.ctid AS job, j.merchant_id, j.template_id, j.scheduled_for FROM jobs_live j
                         WHERE j.merchant_id = h.merchant_id AND j.id = h.job_id
-                          AND j.state = 'scheduled' AND j.overlap_skip AND j.run_at <= clock_timestamp()
-                          AND EXISTS (SELECT 1 FROM jobs_live o
-                                       WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id
-                                         AND o.scheduled_for < j.scheduled_for)
-                       OFFSET 0) j))
+                          AND j.state || '' = 'scheduled' AND j.overlap_skip IS TRUE AND j.run_at <= clock_timestamp()
+                       OFFSET 0) j
+                 WHERE (SELECT o.id FROM jobs_live o
+                         WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id
+                           AND o.scheduled_for < j.scheduled_for
+                         ORDER BY o.scheduled_for LIMIT 1) IS NOT NULL))
          RETURNING *
      ), noted AS (
          UPDATE occurrences o SET outcome = 'skipped_overlap'
            FROM gone g
-          WHERE o.merchant_id = g.merchant_id AND o.template_id = g.template_id
+          WHERE o.merchant_id = ANY (ARRAY[g.merchant_id]) AND o.template_id = g.template_id
             AND o.nominal_at = g.scheduled_for AND o.job_id = g.id
      ) ",
-    finish_into!(),
-    "SELECT ",
-    finish_shared!(),
-    ", clock_timestamp(), g.attempt, g.crashes, false, 'skipped', 'overlap',
-      'an earlier job of the template was still live when this one fell due', ",
-    finish_without_execution!(),
-    " FROM gone g
-     RETURNING merchant_id, id"
+    finish_gone!(
+        false,
+        "'skipped'",
+        "'overlap'",
+        "'an earlier job of the template was still live when this one fell due'"
+    ),
+    "RETURNING merchant_id, id"
 );
 
 /// One page of due jobs whose policy is to be skipped; the last column says which have an earlier one in their way.
@@ -88,7 +89,7 @@ pub async fn skip(
     let skipped: Vec<(Uuid, Uuid)> =
         sqlx::query_as(SKIP).bind(held.merchants()).bind(held.jobs()).fetch_all(&mut *connection).await?;
     release_keys(connection, held).await?;
-    Ok(skipped.into_iter().map(|(merchant, job)| (MerchantId(merchant), JobId(job))).collect())
+    Ok(keys(skipped))
 }
 
 impl Store {
@@ -121,7 +122,7 @@ impl Store {
             .bind(after.map(|(at, _, _)| at))
             .bind(after.map_or(Uuid::nil(), |(_, merchant, _)| merchant.0))
             .bind(after.map_or(Uuid::nil(), |(_, _, job)| job.0))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(row_limit(limit))
             .fetch_all(self.pool())
             .await?;
         let full = rows.len() >= limit;

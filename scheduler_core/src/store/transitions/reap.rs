@@ -10,8 +10,9 @@ use super::batch::fetch_batch;
 use super::claim::ClaimKey;
 use super::finish::{finish_into, finish_shared, finish_without_execution};
 use super::verdict::Retried;
-use crate::domain::{JobId, MerchantId, SessionId, Token};
+use crate::domain::{JobId, MerchantId, SessionId};
 use crate::store::alerts::alert_dead;
+use crate::store::columns::{behind, claims, row_limit};
 use crate::store::{Store, StoreError, StoreResult};
 use chrono::{DateTime, Utc};
 use sqlx::Row;
@@ -66,7 +67,7 @@ impl Reaped {
 /// one is seen all the same it gets a minute's grace.
 macro_rules! is_lost {
     () => {
-        "NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = c.session_id AND s.lost_at IS NULL)
+        "(SELECT s.lost_at IS NULL FROM sessions s WHERE s.id = c.session_id) IS NOT TRUE
            AND (c.session_id <> '00000000-0000-0000-0000-000000000000'
                 OR c.granted_at < clock_timestamp() - interval '60 seconds')"
     };
@@ -94,20 +95,20 @@ const REAP: &str = concat!(
     "WITH locked AS (
          SELECT c.merchant_id, c.job_id, c.token, c.session_id, c.granted_at
            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS w (merchant_id, job_id, token)
-           JOIN claims c ON c.merchant_id = w.merchant_id AND c.job_id = w.job_id AND c.token = w.token
+           JOIN claims c ON c.merchant_id = ANY (ARRAY[w.merchant_id]) AND c.job_id = w.job_id AND c.token = w.token
           WHERE ",
     is_lost!(),
     "     ORDER BY c.merchant_id, c.job_id
             FOR UPDATE OF c SKIP LOCKED
      ), unclaimed AS (
          DELETE FROM claims c USING locked l
-          WHERE c.merchant_id = l.merchant_id AND c.job_id = l.job_id AND c.token = l.token
+          WHERE c.merchant_id = ANY (ARRAY[l.merchant_id]) AND c.job_id = l.job_id AND c.token = l.token
          RETURNING l.*
      ), seen AS (
          SELECT j.merchant_id, j.id, j.attempt, u.token, u.session_id, u.granted_at,
                 j.cancel_requested_at IS NOT NULL AS called_off, j.crashes + 1 > $4 AS crashed_out
-           FROM unclaimed u JOIN jobs_live j ON j.merchant_id = u.merchant_id AND j.id = u.job_id
-          WHERE j.state IN ('scheduled', 'retrying')
+           FROM unclaimed u JOIN jobs_live j ON j.merchant_id = ANY (ARRAY[u.merchant_id]) AND j.id = u.job_id
+          WHERE j.state || '' IN ('scheduled', 'retrying')
           ORDER BY j.merchant_id, j.id
             FOR UPDATE OF j
      ), recorded AS (
@@ -122,11 +123,11 @@ const REAP: &str = concat!(
                 run_at = clock_timestamp() + make_interval(secs => $5 * random()), last_error = ",
     vanished!(),
     "      FROM seen s
-          WHERE j.merchant_id = s.merchant_id AND j.id = s.id AND NOT s.called_off AND NOT s.crashed_out
+          WHERE j.merchant_id = ANY (ARRAY[s.merchant_id]) AND j.id = s.id AND NOT s.called_off AND NOT s.crashed_out
          RETURNING j.merchant_id, j.id, j.run_at, j.priority, j.lane
      ), gone AS (
          DELETE FROM jobs_live j USING seen s
-          WHERE j.merchant_id = s.merchant_id AND j.id = s.id AND (s.called_off OR s.crashed_out)
+          WHERE j.merchant_id = ANY (ARRAY[s.merchant_id]) AND j.id = s.id AND (s.called_off OR s.crashed_out)
          RETURNING j.*, s.called_off
      ), finished AS (",
     finish_into!(),
@@ -217,16 +218,10 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn lost_claims(&self, after: Option<(MerchantId, JobId)>, limit: usize) -> StoreResult<Vec<ClaimKey>> {
-        let (merchant, job) = after.map_or((Uuid::nil(), Uuid::nil()), |(merchant, job)| (merchant.0, job.0));
-        let rows: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(LOST_CLAIMS)
-            .bind(merchant)
-            .bind(job)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(self.pool())
-            .await?;
-        let key =
-            |(merchant, job, token)| ClaimKey { merchant: MerchantId(merchant), job: JobId(job), token: Token(token) };
-        Ok(rows.into_iter().map(key).collect())
+        let (merchant, job) = behind(after);
+        let rows: Vec<(Uuid, Uuid, Uuid)> =
+            sqlx::query_as(LOST_CLAIMS).bind(merchant).bind(job).bind(row_limit(limit)).fetch_all(self.pool()).await?;
+        Ok(claims(rows))
     }
 
     /// Takes claims back. Each attempt becomes an execution `lost`; its job waits for the next one, or ends: cancelled

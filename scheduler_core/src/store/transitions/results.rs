@@ -63,7 +63,7 @@ macro_rules! unclaim {
                            $7::text[], $8::text[], $9::int[], $10::bytea[], $11::bool[], $12::bool[], $13::float8[])
                  AS w (merchant_id, job_id, token, session_id, started_at, ended_at,
                        outcome, error, response_status, response_body, response_truncated, may_retry, retry_after)
-              WHERE c.merchant_id = w.merchant_id AND c.job_id = w.job_id AND c.token = w.token
+              WHERE c.merchant_id = ANY (ARRAY[w.merchant_id]) AND c.job_id = w.job_id AND c.token = w.token
              RETURNING w.*
          ), "
     };
@@ -75,7 +75,7 @@ macro_rules! leave {
         concat!(
             "gone AS (
                  DELETE FROM jobs_live j USING unclaimed u
-                  WHERE j.merchant_id = u.merchant_id AND j.id = u.job_id AND j.state IN ('scheduled', 'retrying')",
+                  WHERE j.merchant_id = ANY (ARRAY[u.merchant_id]) AND j.id = u.job_id AND j.state || '' IN ('scheduled', 'retrying')",
             $guard,
             "    RETURNING j.*, u.token, u.session_id, u.started_at, u.ended_at, u.outcome, u.error,
                            u.response_status, u.response_body, u.response_truncated
@@ -104,7 +104,7 @@ const SUCCEED: &str = concat!(
 
 const CONFIRM_CANCEL: &str = concat!(
     unclaim!(),
-    leave!(" AND j.cancel_requested_at IS NOT NULL"),
+    leave!(" AND (j.cancel_requested_at IS NOT NULL) IS TRUE"),
     finish_into!(),
     "SELECT ",
     finish_shared!(),
@@ -120,7 +120,7 @@ const FAIL: &str = concat!(
             SET state = 'failed', attempt = j.attempt + 1, retryable = u.may_retry, failed_at = clock_timestamp(),
                 retry_not_before = u.ended_at + make_interval(secs => u.retry_after), last_error = u.error
            FROM unclaimed u
-          WHERE j.merchant_id = u.merchant_id AND j.id = u.job_id AND j.state IN ('scheduled', 'retrying')
+          WHERE j.merchant_id = ANY (ARRAY[u.merchant_id]) AND j.id = u.job_id AND j.state || '' IN ('scheduled', 'retrying')
          RETURNING j.merchant_id, j.id AS job_id, j.attempt, u.token, u.session_id, u.started_at, u.ended_at, u.outcome,
                    u.error, u.response_status, u.response_body, u.response_truncated
      )
@@ -136,12 +136,12 @@ const FAIL: &str = concat!(
 const ACCEPTED_BEFORE: &str = "
     SELECT w.token
       FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS w (merchant_id, job_id, token)
-     WHERE EXISTS (SELECT 1 FROM jobs_finished f
-                    WHERE f.merchant_id = w.merchant_id AND f.id = w.job_id
-                      AND f.execution_id = w.token AND f.outcome <> 'lost')
-        OR EXISTS (SELECT 1 FROM executions e
-                    WHERE e.merchant_id = w.merchant_id AND e.job_id = w.job_id
-                      AND e.id = w.token AND e.outcome <> 'lost')";
+     WHERE (SELECT f.id FROM jobs_finished f
+             WHERE f.merchant_id = w.merchant_id AND f.id = w.job_id
+               AND f.execution_id = w.token AND f.outcome <> 'lost' LIMIT 1) IS NOT NULL
+        OR (SELECT e.id FROM executions e
+             WHERE e.merchant_id = w.merchant_id AND e.job_id = w.job_id
+               AND e.id = w.token AND e.outcome <> 'lost' LIMIT 1) IS NOT NULL";
 
 impl Store {
     /// Writes results of any kind; needs a store with [`crate::store::StoreRole::Results`]. Answers come in no

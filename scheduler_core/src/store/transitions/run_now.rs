@@ -22,7 +22,7 @@ pub enum RunNow {
 
 const RUN_NOW: &str = "
     UPDATE jobs_live SET run_at = least(run_at, clock_timestamp())
-     WHERE merchant_id = $1 AND id = $2 AND state IN ('scheduled', 'retrying')
+     WHERE merchant_id = $1 AND id = $2 AND state || '' IN ('scheduled', 'retrying')
     RETURNING run_at, priority, lane";
 
 impl Store {

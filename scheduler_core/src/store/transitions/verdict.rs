@@ -5,9 +5,10 @@
 //! passed over instead of waited for; if nothing came of it the next sweep finds them again.
 
 use super::batch::fetch_batch;
-use super::finish::{finish_into, finish_shared, finish_without_execution};
+use super::finish::finish_gone;
 use crate::domain::{Backoff, JobId, MerchantId};
 use crate::store::alerts::alert_dead;
+use crate::store::columns::row_limit;
 use crate::store::{Store, StoreError, StoreResult};
 use chrono::{DateTime, Utc};
 use sqlx::Row;
@@ -132,10 +133,12 @@ macro_rules! lock_failed {
             ") AS w (w_merchant, w_job, w_attempt",
             $columns,
             ")
-                   JOIN jobs_live j ON j.merchant_id = w.w_merchant AND j.id = w.w_job
-                  WHERE j.state = 'failed' AND j.attempt = w.w_attempt AND j.cancel_requested_at ",
+                   JOIN jobs_live j ON j.merchant_id = ANY (ARRAY[w.w_merchant]) AND j.id = w.w_job
+                  WHERE j.state || '' = 'failed' AND j.attempt = w.w_attempt
+                    AND (j.cancel_requested_at ",
             $guard,
-            "     ORDER BY j.merchant_id, j.id
+            ") IS TRUE
+                  ORDER BY j.merchant_id, j.id
                     FOR UPDATE OF j SKIP LOCKED
              ), "
         )
@@ -151,7 +154,7 @@ const RETRY: &str = concat!(
                 run_at = greatest(j.failed_at + make_interval(secs => l.w_delay), j.retry_not_before),
                 retryable = NULL, failed_at = NULL, retry_not_before = NULL
            FROM locked l
-          WHERE j.merchant_id = l.merchant_id AND j.id = l.id
+          WHERE j.merchant_id = ANY (ARRAY[l.merchant_id]) AND j.id = l.id
          RETURNING j.merchant_id, j.id, j.run_at, j.priority, j.lane
      )
      SELECT * FROM retried"
@@ -162,16 +165,11 @@ const BURY: &str = concat!(
     lock_failed!(", $4::text[]", ", w_reason", "IS NULL"),
     "gone AS (
          DELETE FROM jobs_live j USING locked l
-          WHERE j.merchant_id = l.merchant_id AND j.id = l.id
+          WHERE j.merchant_id = ANY (ARRAY[l.merchant_id]) AND j.id = l.id
          RETURNING j.*, l.w_reason
      ), finished AS (",
-    finish_into!(),
-    "    SELECT ",
-    finish_shared!(),
-    ", clock_timestamp(), g.attempt, g.crashes, true, 'dead', g.w_reason, g.last_error, ",
-    finish_without_execution!(),
-    "      FROM gone g
-         RETURNING *
+    finish_gone!(true, "'dead'", "g.w_reason", "g.last_error"),
+    "RETURNING *
      ), alerted AS (",
     alert_dead!(),
     ")
@@ -182,16 +180,11 @@ const CALL_OFF: &str = concat!(
     lock_failed!("", "", "IS NOT NULL"),
     "gone AS (
          DELETE FROM jobs_live j USING locked l
-          WHERE j.merchant_id = l.merchant_id AND j.id = l.id
+          WHERE j.merchant_id = ANY (ARRAY[l.merchant_id]) AND j.id = l.id
          RETURNING j.*
      ), finished AS (",
-    finish_into!(),
-    "    SELECT ",
-    finish_shared!(),
-    ", clock_timestamp(), g.attempt, g.crashes, false, 'cancelled', 'cancelled', g.last_error, ",
-    finish_without_execution!(),
-    "      FROM gone g
-         RETURNING reason, has_dependents
+    finish_gone!(false, "'cancelled'", "'cancelled'", "g.last_error"),
+    "RETURNING reason, has_dependents
      )
      SELECT reason, has_dependents FROM finished"
 );
@@ -206,7 +199,7 @@ impl Store {
             .bind(after.map(|(at, ..)| at))
             .bind(after.map_or(Uuid::nil(), |(_, merchant, _)| merchant.0))
             .bind(after.map_or(Uuid::nil(), |(.., job)| job.0))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(row_limit(limit))
             .fetch_all(self.pool())
             .await?;
         rows.iter().map(read_failed).collect()

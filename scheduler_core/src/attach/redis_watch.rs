@@ -1,8 +1,8 @@
 //! Whether Redis answers, so that nobody waits for it while it does not.
 
-use scheduler_core::health::Health;
-use scheduler_core::queue::Redis;
-use scheduler_core::telemetry::metrics as names;
+use crate::health::Health;
+use crate::queue::Redis;
+use crate::telemetry::metrics as names;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -12,17 +12,22 @@ const EVERY: Duration = Duration::from_millis(500);
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Whether Redis answers. Cheap to clone.
+/// Name of Redis in the health report.
+pub const REDIS: &str = "redis";
+
+/// Whether Redis answers, asked twice a second. Cheap to clone; clones share what they know.
 #[derive(Clone)]
-pub(crate) struct RedisWatch {
+pub struct RedisWatch {
     redis: Redis,
+    without: &'static str,
     up: Arc<watch::Sender<bool>>,
 }
 
 impl RedisWatch {
-    /// Starts out believing that it does not; the first answer comes in a moment.
-    pub fn new(redis: Redis) -> Self {
-        Self { redis, up: Arc::new(watch::Sender::new(false)) }
+    /// Starts out believing that it does not; the first answer comes in a moment. `without` says in a few words how
+    /// work goes on without Redis, for the log and the health report.
+    pub fn new(redis: Redis, without: &'static str) -> Self {
+        Self { redis, without, up: Arc::new(watch::Sender::new(false)) }
     }
 
     /// The connection.
@@ -60,22 +65,22 @@ impl RedisWatch {
         match (changed, now) {
             (true, false) => {
                 metrics::counter!(names::REDIS_DISCONNECTS_TOTAL).increment(1);
-                tracing::warn!("Redis does not answer: claiming straight from PostgreSQL");
+                tracing::warn!(meanwhile = self.without, "Redis does not answer");
             }
             (true, true) => tracing::info!("Redis answers"),
             (false, _) => {}
         }
     }
 
-    /// Asks for ever; is dropped with the executor.
+    /// Asks for ever, and says in the health report what it hears. Ends by being dropped.
     pub async fn run(self, health: Health) {
         loop {
             let answered = tokio::time::timeout(PATIENCE, self.redis.ping()).await;
             let up = matches!(answered, Ok(Ok(())));
             self.set(up);
             match up {
-                true => health.healthy("redis"),
-                false => health.unhealthy("redis", "does not answer; jobs are claimed from PostgreSQL, slower"),
+                true => health.healthy(REDIS),
+                false => health.unhealthy(REDIS, format!("does not answer; {}", self.without)),
             }
             tokio::time::sleep(EVERY).await;
         }
