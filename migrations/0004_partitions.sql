@@ -1,7 +1,9 @@
 -- Daily partitions: made ahead by the failure watcher, dropped whole by its retention.
 
 -- Makes the partitions of one day where they are missing; returns how many it made. Safe to call from anywhere at
--- any time: the advisory lock lets one caller work, ATTACH takes no lock that stops readers or writers of the parent.
+-- any time: the advisory lock lets one caller work. ATTACH stops no readers or writers of the parent and its other
+-- partitions, but it locks the default partition exclusively while it makes sure that no row there belongs to the new
+-- one: for a moment as long as that is empty, and whoever reads or writes it waits.
 CREATE FUNCTION ensure_day_partitions(p_day date) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     parent text;

@@ -7,6 +7,9 @@
 -- 3. Give back the keys of what may not start.
 --
 -- p_ahead: how long before run_at a claim may be granted; the executor waits out `due_in_us` before it starts.
+-- A claim that an earlier call was granted (its answer was lost, so it is asked again) stays granted: others can see it,
+-- somebody may just be calling the job off, and giving it back then would leave a job with a cancel that nobody answers.
+-- Only one past its start deadline is given back; the expiry sees the cancel. Keys of this very call are seen by nobody.
 -- A job that was called off while its claim was given back is granted all the same: the executor does not start it
 -- but hands it back, which ends it.
 -- answer: granted | not_due | paused | overlap | taken | gone; no rows at all: the session is lost.
@@ -39,18 +42,27 @@ BEGIN
                    WHEN j.id IS NULL                                       THEN 'gone'
                    WHEN j.state NOT IN ('scheduled', 'retrying')           THEN 'gone'
                    WHEN j.start_deadline_at < clock_timestamp()            THEN 'gone'
+                   WHEN c.is_old                                           THEN 'granted'
                    WHEN q.paused_at IS NOT NULL                            THEN 'paused'
                    WHEN j.run_at > clock_timestamp() + p_ahead             THEN 'not_due'
-                   WHEN j.overlap_skip AND EXISTS (
-                        SELECT 1 FROM jobs_live o
+                   WHEN j.overlap_skip AND (
+                        SELECT o.id FROM jobs_live o
                          WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id
-                           AND o.scheduled_for < j.scheduled_for)          THEN 'overlap'
+                           AND o.scheduled_for < j.scheduled_for
+                         ORDER BY o.scheduled_for LIMIT 1) IS NOT NULL     THEN 'overlap'
                    ELSE 'granted'
                END AS answer
           FROM unnest(p_merchants, p_jobs, p_tokens) AS w (merchant_id, job_id, token)
-          LEFT JOIN claims c    ON c.merchant_id = w.merchant_id AND c.job_id = w.job_id AND c.token = w.token
-          LEFT JOIN jobs_live j ON j.merchant_id = c.merchant_id AND j.id = c.job_id
-          LEFT JOIN queues q    ON q.merchant_id = j.merchant_id AND q.name = j.queue
+          -- OFFSET 0: each of them is looked up by key for each wish, and is not joined with the next one first.
+          LEFT JOIN LATERAL (
+               SELECT c.token, c.xmin <> pg_current_xact_id()::xid AS is_old FROM claims c
+                WHERE c.merchant_id = w.merchant_id AND c.job_id = w.job_id AND c.token = w.token OFFSET 0) c ON true
+          LEFT JOIN LATERAL (
+               SELECT j.* FROM jobs_live j
+                WHERE j.merchant_id = w.merchant_id AND j.id = w.job_id AND c.token IS NOT NULL OFFSET 0) j ON true
+          LEFT JOIN LATERAL (
+               SELECT q.paused_at FROM queues q
+                WHERE q.merchant_id = j.merchant_id AND q.name = j.queue OFFSET 0) q ON true
     ), given_back AS (
         DELETE FROM claims c USING seen s
          WHERE s.answer NOT IN ('granted', 'taken')

@@ -17,7 +17,7 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Flags of every command.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Global options")]
     globals: Globals,
 }
 
@@ -119,6 +119,10 @@ pub fn run(cli: Cli) -> ExitCode {
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let globals = cli.globals;
+    // A wrong `--set` is a mistake also for a command that needs no settings.
+    if !globals.config.overrides.is_empty() {
+        globals.settings()?;
+    }
     match cli.command {
         Command::Dev(args) => dev::run(args, &globals).await?,
         Command::Migrate => migrate::run(&globals).await?,

@@ -61,7 +61,7 @@ impl Client {
 
     /// Sends; an error answer becomes an error that says what the API said.
     pub async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let answer = request.send().await.with_context(|| format!("no answer from {}", self.base))?;
+        let answer = request.send().await.map_err(|error| self.explain_silence(error))?;
         let status = answer.status();
         let body = answer.bytes().await.context("the answer broke off")?;
         if status == StatusCode::NO_CONTENT {
@@ -76,12 +76,30 @@ impl Client {
     }
 }
 
+impl Client {
+    fn explain_silence(&self, error: reqwest::Error) -> anyhow::Error {
+        let base = &self.base;
+        if error.is_builder() {
+            anyhow::anyhow!("{base} is not a URL to call; write it like http://127.0.0.1:8080")
+        } else if error.is_connect() {
+            anyhow::anyhow!(
+                "nothing answers at {base}; does the scheduler run? (`make dev` starts one, --url names another)"
+            )
+        } else {
+            anyhow::Error::from(error.without_url()).context(format!("no answer from {base}"))
+        }
+    }
+}
+
 /// A problem document in words.
 fn explain(status: StatusCode, problem: &Value) -> String {
     let text = |name: &str| problem.get(name).and_then(Value::as_str);
     let mut out = format!("{status}: {}", text("detail").or(text("title")).unwrap_or("no explanation"));
     for error in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
         let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+        if out.contains(field("detail")) && out.contains(field("pointer")) {
+            continue;
+        }
         out.push_str(&format!("\n  {} {}", field("pointer"), field("detail")));
     }
     out

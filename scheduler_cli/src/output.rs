@@ -12,6 +12,9 @@ pub enum Format {
     Json,
 }
 
+/// Fields that stand first when one thing is shown.
+const FIRST: [&str; 9] = ["id", "name", "state", "reason", "attempt", "max_attempts", "last_error", "queue", "run_at"];
+
 /// A column: its title, and the JSON pointer of its value in a row.
 pub type Column = (&'static str, &'static str);
 
@@ -22,17 +25,16 @@ pub fn list(format: Format, answer: &Value, columns: &[Column]) {
     }
     let rows = answer.get("data").unwrap_or(answer).as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() {
-        println!("none");
-        return;
+        return line("none");
     }
     let mut table = new_table();
     table.set_header(columns.iter().map(|(title, _)| *title));
     for row in rows {
         table.add_row(columns.iter().map(|(_, pointer)| cell(row.pointer(pointer))));
     }
-    println!("{table}");
+    line(format_args!("{table}"));
     if let Some(cursor) = answer.get("next_cursor").and_then(Value::as_str) {
-        println!("more: --cursor {cursor}");
+        line(format_args!("more: --cursor {cursor}"));
     }
 }
 
@@ -44,16 +46,27 @@ pub fn item(format: Format, answer: &Value) {
     if format == Format::Json {
         return json(answer);
     }
+    let mut rows: Vec<_> = fields.iter().filter(|(_, value)| !value.is_null()).collect();
+    // What a person looks for first stands first; the rest by name.
+    rows.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
     let mut table = new_table();
-    for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+    for (name, value) in rows {
         table.add_row([name.clone(), cell(Some(value))]);
     }
-    println!("{table}");
+    line(format_args!("{table}"));
 }
 
 /// Prints JSON.
 pub fn json(value: &Value) {
-    println!("{value:#}");
+    line(format_args!("{value:#}"));
+}
+
+/// Prints a line. A reader that has gone away (`| head`) ends the command quietly: what was asked has been done.
+pub fn line(text: impl std::fmt::Display) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
 }
 
 fn new_table() -> Table {
@@ -65,7 +78,18 @@ fn new_table() -> Table {
 fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "–".to_owned(),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => shorten(text.trim_end()),
         Some(other) => other.to_string(),
+    }
+}
+
+/// A time without what a table has no room for: microseconds.
+fn shorten(text: &str) -> String {
+    let time = text
+        .split_once('.')
+        .filter(|(head, tail)| head.len() == 19 && head.as_bytes()[10] == b'T' && tail.ends_with('Z'));
+    match time {
+        Some((head, fraction)) => format!("{head}.{:.3}Z", fraction.trim_end_matches('Z')),
+        None => text.to_owned(),
     }
 }

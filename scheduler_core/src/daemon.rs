@@ -238,7 +238,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_admin_port_is_open_while_the_service_runs() {
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, test_support::free_port()));
         let settings = settings(ListenAt::At(free));
         let run = |_, _, _| async move {
             let mut stream = loop {

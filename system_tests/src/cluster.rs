@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use test_support::{TestDatabase, TestRedis, eventually, install_tls_provider, seed};
+use test_support::{TestDatabase, TestRedis, eventually, free_port, install_tls_provider, seed};
 
 /// The five daemons.
 pub const DAEMONS: [&str; 5] =
@@ -229,8 +229,4 @@ fn pid_of(child: &Child) -> Pid {
 fn target_folder() -> PathBuf {
     let here = std::env::current_exe().unwrap();
     here.ancestors().nth(2).unwrap().to_owned()
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

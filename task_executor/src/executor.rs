@@ -1,6 +1,7 @@
 //! The executor as a whole: how its parts come together, run, and drain.
 
 use crate::appetite::Appetite;
+use crate::doubt::Experience;
 use crate::hint_pump::HintPump;
 use crate::lane::{Lane, Meter};
 use crate::reporter::{Flushers, Reporter, reporter};
@@ -223,9 +224,10 @@ fn start_intakes(shared: &Arc<Shared>, watch: &RedisWatch, health: &Health) -> J
         // The loops of a lane share its places, so that their claims overlap.
         let most = settings.claim_batch.min(limit.div_ceil(settings.claim_loops));
         let appetite = Appetite::new(most, settings.concurrency / (4 * loops));
+        let experience = Arc::new(Experience::default());
         for index in 0..settings.claim_loops {
             let store = shared.stores.claims.clone();
-            let source = Source::new(settings, &lane.name, index, watch.clone(), store);
+            let source = Source::new(settings, &lane.name, index, watch.clone(), Arc::clone(&experience), store);
             let watched = health.register_loop(&format!("intake:{}", lane.name), Duration::from_secs(60));
             intakes.spawn(intake::run(Arc::clone(&lane), source, appetite, watched));
         }

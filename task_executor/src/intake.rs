@@ -35,9 +35,8 @@ pub(crate) async fn run(lane: Arc<Lane>, mut source: Source, mut appetite: Appet
         if members.is_empty() {
             continue;
         }
-        if dispatch::offer(&lane, members, places).await == 0 {
-            source.in_vain().await;
-        }
+        let granted = dispatch::offer(&lane, members, places).await;
+        source.settle(granted).await;
     }
     health.finished();
 }

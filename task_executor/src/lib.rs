@@ -16,6 +16,7 @@ mod appetite;
 mod cancels;
 mod claiming;
 mod dispatch;
+mod doubt;
 mod executor;
 mod hint_pump;
 mod intake;

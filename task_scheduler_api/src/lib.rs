@@ -9,6 +9,7 @@
 //!   them safe); what was answered is committed. Any number of instances run side by side.
 
 mod clock_sync;
+mod connections;
 mod extract;
 mod hints;
 mod idempotency;

@@ -28,7 +28,11 @@ pub async fn observe(request: Request, next: Next) -> Response {
     let response = next.run(request).instrument(span.clone()).await;
     drop(in_flight);
 
-    let mut response = finish(response, &instance, &id);
+    let mut response = match response.status() {
+        // `Allow` is not there yet.
+        StatusCode::METHOD_NOT_ALLOWED => put_off(response, instance, id.clone()),
+        _ => finish(response, &instance, &id),
+    };
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     }
@@ -71,33 +75,37 @@ fn record(route: &str, method: &Method, status: StatusCode, elapsed: Duration) {
         .record(elapsed.as_secs_f64());
 }
 
-/// Writes the body of a problem; turns bare errors of the framework into problems first.
-fn finish(mut response: Response, instance: &str, request_id: &str) -> Response {
-    let problem = match response.extensions_mut().remove::<Problem>() {
-        Some(problem) => problem,
-        None => match bare(&response) {
-            Some(problem) => problem,
-            None => return response,
-        },
+/// A 405 whose body is still to be written: path and id of its request.
+#[derive(Clone)]
+struct PutOff(String, String);
+
+fn put_off(mut response: Response, instance: String, request_id: String) -> Response {
+    response.extensions_mut().insert(PutOff(instance, request_id));
+    response
+}
+
+/// Around the whole router: says of a method that a path does not take which ones it takes.
+pub async fn name_methods(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let Some(PutOff(instance, request_id)) = response.extensions_mut().remove() else { return response };
+    let allowed = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok());
+    let detail = match allowed.filter(|methods| !methods.is_empty()) {
+        Some(methods) => format!("this path does not take the method; it takes {}", methods.replace(',', ", ")),
+        None => "this path does not take the method".to_owned(),
     };
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+    response.extensions_mut().insert(problem);
+    finish(response, &instance, &request_id)
+}
+
+/// Writes the body of a problem.
+fn finish(mut response: Response, instance: &str, request_id: &str) -> Response {
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
     let body = serde_json::to_vec(&problem.body(instance, request_id)).unwrap_or_default();
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     Response::from_parts(parts, Body::from(body))
-}
-
-/// Answers that no handler of ours has made.
-fn bare(response: &Response) -> Option<Problem> {
-    match response.status() {
-        StatusCode::METHOD_NOT_ALLOWED => {
-            let allowed =
-                response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or("other methods");
-            let detail = format!("this path does not take the method; it takes {allowed}");
-            Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
-        }
-        _ => None,
-    }
 }
 
 /// The answer of every path that is not there.
@@ -148,6 +156,7 @@ mod tests {
             .fallback(not_found)
             .layer(axum::middleware::from_fn_with_state(Duration::from_millis(20), detach))
             .layer(axum::middleware::from_fn(observe));
+        let app = Router::new().fallback_service(app).layer(axum::middleware::from_fn(name_methods));
         let request = Request::builder().method(method).uri(path).header("x-request-id", "r-1").body(Body::empty());
         let response = app.oneshot(request.unwrap()).await.unwrap();
         let status = response.status();
@@ -169,6 +178,7 @@ mod tests {
             assert_eq!((answered.as_u16(), body["code"].as_str()), (status, Some(code)), "{body}");
             assert_eq!((body["instance"].as_str(), body["request_id"].as_str()), (Some(path), Some("r-1")));
             assert!(!body.to_string().contains("secret"), "{body}");
+            assert!(status != 405 || body["detail"].as_str().unwrap().ends_with("it takes GET, HEAD"), "{body}");
         }
     }
 }

@@ -41,9 +41,9 @@ impl Paging {
     }
 
     /// The key that the page before ended with.
-    pub fn after<K: CursorKey>(&self) -> Result<Option<K>, Problem> {
+    pub fn after<K: CursorKey>(&self, list: List) -> Result<Option<K>, Problem> {
         let read = |text: &str| {
-            let key = text.strip_prefix('1').and_then(|text| hex::decode(text).ok()).and_then(K::from_bytes);
+            let key = text.strip_prefix(list.prefix()).and_then(|text| hex::decode(text).ok()).and_then(K::from_bytes);
             key.ok_or_else(|| {
                 Problem::invalid_field(
                     "/cursor",
@@ -55,7 +55,39 @@ impl Paging {
     }
 }
 
-/// What a list is ordered by. Cursors are opaque to callers: a version digit, then the key of the last row in hex.
+/// The lists, each with cursors of its own: one of another list is refused and not misread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum List {
+    /// `GET /v1/jobs`.
+    Jobs,
+    /// `GET /v1/jobs/{id}/executions`.
+    Executions,
+    /// `GET /v1/dead-letters`.
+    DeadLetters,
+    /// `GET /v1/queues`.
+    Queues,
+    /// `GET /v1/templates`.
+    Templates,
+    /// `GET /v1/templates/{id}/occurrences`.
+    Occurrences,
+}
+
+impl List {
+    /// What its cursors begin with: a version digit and a letter.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Jobs => "1j",
+            Self::Executions => "1e",
+            Self::DeadLetters => "1d",
+            Self::Queues => "1q",
+            Self::Templates => "1t",
+            Self::Occurrences => "1o",
+        }
+    }
+}
+
+/// What a list is ordered by. Cursors are opaque to callers: version and list, then the key of the last row
+/// in hex.
 pub trait CursorKey: Sized {
     /// The bytes that stand for the key.
     fn to_bytes(&self) -> Vec<u8>;
@@ -95,10 +127,11 @@ impl CursorKey for String {
 
 impl<T> Page<T> {
     /// A page of at most `limit` of `rows`, which were asked for with one more to see whether there is a next page.
-    pub fn of<K: CursorKey>(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Self {
+    pub fn of<K: CursorKey>(list: List, mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|last| format!("1{}", hex::encode(key(last).to_bytes())));
+        let next_cursor =
+            rows.last().filter(|_| more).map(|last| format!("{}{}", list.prefix(), hex::encode(key(last).to_bytes())));
         Self { data: rows, next_cursor }
     }
 }
@@ -111,10 +144,11 @@ mod tests {
     #[test]
     fn a_cursor_is_the_last_id_and_the_last_page_has_none() {
         let ids: Vec<Uuid> = (1..=3).map(Uuid::from_u128).collect();
-        let page = Page::of(ids.clone(), 2, |id| *id);
+        let page = Page::of(List::Jobs, ids.clone(), 2, |id| *id);
         let paging = Paging { limit: Some(2), cursor: page.next_cursor };
-        assert_eq!((page.data.len(), paging.after::<Uuid>().unwrap()), (2, Some(ids[1])));
-        assert_eq!(Page::of(ids, 3, |id| *id).next_cursor, None);
+        assert_eq!((page.data.len(), paging.after::<Uuid>(List::Jobs).unwrap()), (2, Some(ids[1])));
+        assert!(paging.after::<Uuid>(List::DeadLetters).is_err(), "a cursor of another list");
+        assert_eq!(Page::of(List::Jobs, ids, 3, |id| *id).next_cursor, None);
     }
 
     #[test]
@@ -122,8 +156,11 @@ mod tests {
         for limit in [0, 201, u32::MAX] {
             assert!(Paging { limit: Some(limit), cursor: None }.limit().is_err());
         }
-        for cursor in ["", "1", "zz", "2deadbeef", "1'; DROP TABLE"] {
-            assert!(Paging { limit: None, cursor: Some(cursor.to_owned()) }.after::<Uuid>().is_err(), "{cursor}");
+        for cursor in ["", "1", "1j", "zz", "2deadbeef", "1'; DROP TABLE"] {
+            assert!(
+                Paging { limit: None, cursor: Some(cursor.to_owned()) }.after::<Uuid>(List::Jobs).is_err(),
+                "{cursor}"
+            );
         }
     }
 }

@@ -72,6 +72,7 @@ impl Problem {
     /// 422: fields that are readable but not valid.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
+            [only] if only.pointer.is_empty() => only.detail.clone(),
             [only] => format!("{}: {}", only.pointer, only.detail),
             many => format!("{} fields are not valid", many.len()),
         };

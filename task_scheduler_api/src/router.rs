@@ -53,14 +53,16 @@ pub fn router(app: AppState, health: Health, metrics: PrometheusHandle) -> Route
     let (body_limit, request_timeout) = (BodyLimit(limits.body_limit_bytes), limits.request_timeout);
     let (routes, document) = api(limits.batch_body_limit_bytes).split_for_parts();
 
-    Router::new()
+    let routes = Router::new()
         .merge(routes.with_state(app))
         .merge(openapi::pages(openapi::finish(document)))
         .merge(health::router(health, Some(metrics)))
         .fallback(middleware::not_found)
         .layer(Extension(body_limit))
         .layer(axum::middleware::from_fn_with_state(request_timeout, middleware::detach))
-        .layer(axum::middleware::from_fn(middleware::observe))
+        .layer(axum::middleware::from_fn(middleware::observe));
+    // Around the router as a whole: it adds `Allow` to an answer after the layers of its routes.
+    Router::new().fallback_service(routes).layer(axum::middleware::from_fn(middleware::name_methods))
 }
 
 /// The OpenAPI document, as `/openapi.json` serves it.

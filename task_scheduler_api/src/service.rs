@@ -1,6 +1,7 @@
 //! Puts the parts together and serves until told to stop.
 
 use crate::clock_sync::ClockSync;
+use crate::connections::{self, Limits};
 use crate::hints::Hints;
 use crate::ingest::Ingest;
 use crate::key_cache::{KeyCache, KeyUsage};
@@ -21,6 +22,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
+/// How long a client may take to send the head of a request, or say nothing between two requests.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often `last_used_at` of API keys is written.
 const USAGE_PERIOD: Duration = Duration::from_secs(10);
 
@@ -51,14 +54,10 @@ pub async fn serve(
     let app = assemble(Arc::clone(&settings)).await?;
     let loops = start_loops(&app, &health, &shutdown);
     let routes = router(Arc::clone(&app), health, init_metrics());
+    let limits = Limits { connections: app.settings.api.max_connections, patience: PATIENCE };
     tracing::info!(address = %listener.local_addr()?, "the API listens");
 
-    let soft = shutdown.clone();
-    let server = axum::serve(listener, routes).with_graceful_shutdown(async move { soft.soft().await });
-    tokio::select! {
-        served = server => served.context("serving")?,
-        () = shutdown.hard() => tracing::warn!("requests under way were abandoned"),
-    }
+    connections::serve(listener, routes, limits, &shutdown).await;
     for task in loops {
         let _a_panic_was_logged_by_its_hook = task.await;
     }

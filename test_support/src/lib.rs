@@ -6,6 +6,7 @@
 
 mod database;
 mod eventually;
+mod port;
 mod receiver;
 mod redis;
 pub mod seed;
@@ -14,6 +15,7 @@ pub mod templates;
 
 pub use database::TestDatabase;
 pub use eventually::eventually;
+pub use port::free_port;
 pub use receiver::{Delivery, Receiver, Script};
 pub use redis::TestRedis;
 

@@ -42,4 +42,18 @@ impl TestRedis {
             client.eval(script, Vec::<String>::new(), vec![format!("*{}*", self.prefix)]).await.unwrap();
         client.quit().await.unwrap();
     }
+
+    /// Does a command as somebody else would, outside of what the project's own client can; the answer as text. Keys are
+    /// whole, so name only those of this prefix.
+    pub async fn command(&self, words: &[&str]) -> String {
+        use fred::prelude::*;
+        use fred::types::{ClusterHash, CustomCommand};
+        let client = Builder::from_config(Config::from_url(&self.url).unwrap()).build().unwrap();
+        client.init().await.unwrap();
+        let command = CustomCommand::new(words[0].to_owned(), ClusterHash::FirstKey, false);
+        let arguments: Vec<String> = words[1..].iter().map(|word| (*word).to_owned()).collect();
+        let answer: Value = client.custom(command, arguments).await.unwrap();
+        client.quit().await.unwrap();
+        answer.as_string().unwrap_or_default()
+    }
 }

@@ -6,6 +6,7 @@
 pub mod backlog;
 pub mod fair;
 pub mod recent;
+mod refusals;
 pub mod state;
 mod sweep;
 mod timers;
@@ -13,6 +14,7 @@ pub mod wheel;
 
 use crate::weights::Weights;
 use parking_lot::Mutex;
+use refusals::Refusals;
 use scheduler_core::clock::Clock;
 use scheduler_core::config::PopulatorSettings;
 use scheduler_core::health::Health;
@@ -91,6 +93,7 @@ pub struct Lane {
     state: Mutex<LaneState>,
     /// Whether Redis knows our generation, so that its absence is a loss.
     known: Mutex<bool>,
+    refusals: Refusals,
     /// Asks for a sweep now.
     sweep_now: Notify,
     /// An earlier timer may have been set.
@@ -103,6 +106,7 @@ impl Lane {
         let bounds = Bounds::new(tools.settings.depth_per_priority);
         let wheel = tools.settings.depth_per_priority.saturating_mul(4).max(4_096);
         let state = LaneState::new(tools.settings.recent, wheel);
+        let refusals = Refusals::new(name, tools.health.clone());
         Self {
             name: name.to_owned(),
             generation: Uuid::new_v4(),
@@ -111,6 +115,7 @@ impl Lane {
             lease,
             state: Mutex::new(state),
             known: Mutex::new(false),
+            refusals,
             sweep_now: Notify::new(),
             timer_set: Notify::new(),
         }
@@ -121,6 +126,7 @@ impl Lane {
         tracing::info!(lane = self.name, "serving the lane");
         tokio::join!(timers::run(&self, hints, &shutdown), sweep::run(&self, &shutdown));
         self.zero_gauges();
+        self.refusals.over();
         tracing::info!(lane = self.name, "no longer serving the lane");
     }
 
@@ -135,9 +141,7 @@ impl Lane {
             self.state.lock().not_pushed(batch, Instant::now());
             return Err(PushError::LeaseOver);
         }
-        let entries: Vec<_> = batch.jobs.iter().map(|job| (job.tag, job.member)).collect();
-        let pushed = self.tools.ready.push(&self.name, batch.priority, self.generation, &entries).await;
-        match pushed {
+        match self.send(batch).await {
             Ok(outcome) => {
                 self.take_in(batch, &outcome);
                 if self.bounds.is_absurd(outcome.depth) {
@@ -146,10 +150,27 @@ impl Lane {
                 Ok(outcome)
             }
             Err(error) => {
-                self.state.lock().not_pushed(batch, Instant::now());
+                let now = Instant::now();
+                self.state.lock().not_pushed(batch, now);
+                self.refusals.failed(&error, now);
                 Err(error.into())
             }
         }
+    }
+
+    /// While pushes are refused a question writes something too: reads alone would say that all is well.
+    async fn send(&self, batch: &Batch) -> Result<PushOutcome, QueueError> {
+        let (ready, question) = (&self.tools.ready, batch.jobs.is_empty());
+        if question && !self.refusals.under_way() {
+            return ready.push(&self.name, batch.priority, self.generation, &[]).await;
+        }
+        let entries: Vec<_> = batch.jobs.iter().map(|job| (job.tag, job.member)).collect();
+        let outcome = match question {
+            true => ready.probe(&self.name, batch.priority, self.generation).await?,
+            false => ready.push(&self.name, batch.priority, self.generation, &entries).await?,
+        };
+        self.refusals.over();
+        Ok(outcome)
     }
 
     fn take_in(&self, batch: &Batch, outcome: &PushOutcome) {

@@ -65,8 +65,12 @@ pub(super) async fn run(lane: &Lane, shutdown: &Shutdown) {
                 if matches!(error, SweepError::Push(_)) {
                     health.progress();
                 }
-                if !std::mem::replace(&mut failing, true) {
-                    let error = anyhow::Error::from(error);
+                // A Redis that is away or refuses is told of once, by those who watch it.
+                let told = matches!(error, SweepError::Push(PushError::Queue(_)));
+                let error = anyhow::Error::from(error);
+                if told || std::mem::replace(&mut failing, true) {
+                    tracing::debug!(lane = lane.name, error = format!("{error:#}"), "the sweep ended early; retrying");
+                } else {
                     tracing::warn!(lane = lane.name, error = format!("{error:#}"), "the sweep ended early; retrying");
                 }
                 rest(ERROR_PAUSE, shutdown).await;

@@ -56,6 +56,56 @@ async fn a_set_full_of_forged_members_is_thrown_away() {
 }
 
 #[tokio::test]
+async fn keys_of_another_type_are_replaced_and_filled_again() {
+    let mut world = World::new().await;
+    // Only what the push itself finds can tell: recent pushes would be held back for a minute.
+    world.settings.populator.recent = Duration::from_secs(60);
+    world.jobs(world.merchant, 100).await;
+    let populator = world.start().await;
+    let keys = world.redis.redis().await.keys;
+    for key in [keys.generation("default"), keys.ready("default", 5), keys.ready("default", 0)] {
+        let key = key.as_str().unwrap();
+        world.until_depth(100).await;
+        let damaged = Instant::now();
+        let script = "redis.call('UNLINK', KEYS[1]) return redis.call('LPUSH', KEYS[1], 'text')";
+        world.redis.command(&["EVAL", script, "1", key]).await;
+        eventually(SOON, || async { (world.redis.command(&["TYPE", key]).await != "list").then_some(()) }).await;
+        world.until_depth(100).await;
+        assert!(damaged.elapsed() < Duration::from_secs(5), "{key} took {:?}", damaged.elapsed());
+    }
+    assert_ne!(populator.component("pushes default"), Some(false));
+    populator.stop().await;
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_pushes_is_told_of_until_it_takes_one() {
+    let mut world = World::new().await;
+    // Reads and scripts work, writes do not: as on a server without memory, which the other tests would share.
+    let user = world.redis.prefix().to_owned();
+    let host = world.redis.url().rsplit(['@', '/']).find(|part| part.contains(':')).unwrap().to_owned();
+    world.settings.redis.url = SecretUrl::new(format!("redis://{user}:secret@{host}/0").as_str());
+    world.redis.command(&["ACL", "SETUSER", &user, "on", ">secret", "~*", "&*", "+@all", "-zadd", "-set"]).await;
+    world.jobs(world.merchant, 10).await;
+    let populator = world.start().await;
+    let reason = || {
+        let components = populator.health.report().components;
+        components.into_iter().find(|c| c.name == "pushes default").and_then(|c| c.reason)
+    };
+    let why = eventually(SOON, || async { reason() }).await;
+    assert!(why.starts_with("Redis refuses pushes: ") && why.ends_with("PostgreSQL, slower"), "{why}");
+    assert_eq!(populator.component("redis"), Some(true), "it answers all the same");
+
+    // Nothing is left to push: it has to be noticed all the same.
+    sql::execute(world.store(), "DELETE FROM jobs_live").await;
+    world.redis.command(&["ACL", "SETUSER", &user, "+@all"]).await;
+    eventually(SOON, || async { (populator.component("pushes default") == Some(true)).then_some(()) }).await;
+    world.jobs(world.merchant, 10).await;
+    world.until_depth(10).await;
+    populator.stop().await;
+    world.redis.command(&["ACL", "DELUSER", &user]).await;
+}
+
+#[tokio::test]
 async fn without_redis_jobs_are_judged_all_the_same_and_readiness_says_what_is_wrong() {
     let mut world = World::new().await;
     world.settings.redis.url = SecretUrl::new("redis://127.0.0.1:1/0");

@@ -49,10 +49,10 @@ pub fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
         );
         return Ok(());
     }
-    println!("{}", schedule.describe());
+    output::line(format_args!("{}", schedule.describe()));
     output::list(globals.output, &Value::Array(times), &[("UTC", "/at"), ("local", "/local"), ("note", "/note")]);
     for warning in schedule.warnings(from) {
-        println!("note: {warning}");
+        output::line(format_args!("note: {warning}"));
     }
     Ok(())
 }

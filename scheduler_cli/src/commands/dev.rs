@@ -160,7 +160,7 @@ The scheduler runs.
 
   API   {url}
   docs  {url}/docs
-  key   {key}
+  key   {key}   (merchant `demo`)
   (both are in {dev}/env: `set -a; . {dev}/env; set +a`)
 
 Try, in another terminal:

@@ -1,11 +1,13 @@
 //! `scheduler doctor`: what would go wrong, said before it does.
 
 use crate::cli::Globals;
+use crate::output::{self, Format};
 use chrono::TimeDelta;
 use scheduler_core::clock::Clock;
 use scheduler_core::config::Settings;
 use scheduler_core::queue::Redis;
 use scheduler_core::store::Store;
+use serde_json::json;
 use std::process::ExitCode;
 
 /// Database settings that must have one value, and what is lost otherwise.
@@ -22,21 +24,34 @@ const OLDEST_REDIS: u32 = 7;
 
 #[derive(Default)]
 struct Report {
-    problems: u32,
+    findings: Vec<(&'static str, String)>,
 }
 
 impl Report {
-    fn good(&self, text: impl std::fmt::Display) {
-        println!("ok    {text}");
+    fn good(&mut self, text: impl std::fmt::Display) {
+        self.findings.push(("ok", text.to_string()));
     }
 
-    fn warn(&self, text: impl std::fmt::Display) {
-        println!("note  {text}");
+    fn warn(&mut self, text: impl std::fmt::Display) {
+        self.findings.push(("note", text.to_string()));
     }
 
     fn bad(&mut self, text: impl std::fmt::Display) {
-        println!("BAD   {text}");
-        self.problems += 1;
+        self.findings.push(("BAD", text.to_string()));
+    }
+
+    fn print(&self, format: Format) {
+        if format == Format::Json {
+            let finding = |(level, text): &(&str, String)| json!({ "level": level.to_lowercase(), "text": text });
+            return output::json(&self.findings.iter().map(finding).collect());
+        }
+        for (level, text) in &self.findings {
+            output::line(format_args!("{level:<5} {text}"));
+        }
+    }
+
+    fn is_good(&self) -> bool {
+        self.findings.iter().all(|(level, _)| *level != "BAD")
     }
 }
 
@@ -54,7 +69,8 @@ pub async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
     }
     check_redis(&mut report, &settings).await;
     check_settings(&mut report, &settings);
-    Ok(if report.problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    report.print(globals.output);
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn check_database(report: &mut Report, store: &Store, version: &str) -> anyhow::Result<()> {

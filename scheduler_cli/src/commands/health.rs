@@ -1,5 +1,6 @@
 //! `scheduler health`
 
+use crate::output;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,6 +16,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let http = reqwest::Client::builder().timeout(Duration::from_secs(3)).no_proxy().build()?;
     let answer = http.get(&args.url).send().await?;
     let ok = answer.status() == reqwest::StatusCode::OK;
-    println!("{}", answer.text().await?);
+    output::line(answer.text().await?);
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

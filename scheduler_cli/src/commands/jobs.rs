@@ -62,8 +62,11 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Create {
     /// Webhook to call
-    #[arg(long, value_name = "URL", conflicts_with = "json")]
+    #[arg(long, value_name = "URL", conflicts_with = "json", required_unless_present_any = ["json", "noop"])]
     webhook: Option<String>,
+    /// Do nothing, successfully
+    #[arg(long, conflicts_with_all = ["webhook", "json"])]
+    noop: bool,
     /// Payload: JSON, @file, or - for standard input
     #[arg(long)]
     payload: Option<String>,

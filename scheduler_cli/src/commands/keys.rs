@@ -67,7 +67,7 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
             if store.revoke_api_key(&id).await?.is_none() {
                 bail!("there is no key {id}");
             }
-            println!("revoked {id}");
+            output::line(format_args!("revoked {id}"));
         }
     }
     Ok(())

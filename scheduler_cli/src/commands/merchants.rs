@@ -53,7 +53,10 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
         Command::SetAlerts { merchant, url, secret } => {
             let id = find(&store, &merchant).await?;
             store.set_merchant_alerts(id, url.as_deref(), secret.as_deref()).await?;
-            println!("alerts of {merchant} go to {}", url.as_deref().unwrap_or("the platform's own receiver"));
+            output::line(format_args!(
+                "alerts of {merchant} go to {}",
+                url.as_deref().unwrap_or("the platform's own receiver")
+            ));
         }
     }
     Ok(())

@@ -1,11 +1,18 @@
 //! `scheduler settings`
 
 use crate::cli::Globals;
-use scheduler_core::config::Settings;
+use crate::output::{self, Format};
+use scheduler_core::config::{Resolved, Settings};
+use serde_json::{Value, json};
 
-/// Prints every setting as TOML, with its origin; secrets are hidden.
+/// Prints every setting, as TOML or JSON, with its origin; secrets are hidden.
 pub fn run(globals: &Globals) -> anyhow::Result<()> {
     let loaded = Settings::load_with_origins(globals.load_options()?)?;
-    print!("{}", loaded.to_toml());
+    if globals.output == Format::Json {
+        let setting = |s: &Resolved| (s.name.to_owned(), json!({ "value": s.shown, "origin": s.origin }));
+        output::json(&Value::Object(loaded.resolved.iter().map(setting).collect()));
+    } else {
+        output::line(loaded.to_toml().trim_end());
+    }
     Ok(())
 }

@@ -89,7 +89,7 @@ const COLUMNS: &[Column] = &[
     ("version", "/version"),
 ];
 const OCCURRENCE_COLUMNS: &[Column] =
-    &[("nominal time", "/nominal_at"), ("outcome", "/outcome"), ("job", "/job_id"), ("version", "/version")];
+    &[("nominal time", "/at"), ("outcome", "/outcome"), ("job", "/job_id"), ("version", "/version")];
 const PREVIEW_COLUMNS: &[Column] = &[("UTC", "/at"), ("local", "/local"), ("note", "/note")];
 
 /// Runs the command.
@@ -117,7 +117,7 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
         Command::Trigger { id } => output::item(globals.output, &act(&id, "trigger").await?),
         Command::Delete { id } => {
             client.delete(&format!("/v1/templates/{id}")).await?;
-            println!("deleted {id}");
+            output::line(format_args!("deleted {id}"));
         }
         Command::Occurrences { id } => {
             let answer = client.get(&format!("/v1/templates/{id}/occurrences"), &[]).await?;
@@ -150,10 +150,10 @@ fn preview(globals: &Globals, answer: &Value) {
         return output::json(answer);
     }
     if let Some(words) = answer.get("description").and_then(Value::as_str) {
-        println!("{words}");
+        output::line(format_args!("{words}"));
     }
     output::list(globals.output, &answer["occurrences"], PREVIEW_COLUMNS);
     for warning in answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        println!("note: {warning}");
+        output::line(format_args!("note: {warning}"));
     }
 }

@@ -27,6 +27,7 @@ pub fn hasty_pool(
 ) -> StoreResult<Store> {
     let mut options = StoreOptions::new(settings.url.expose(), role, connections, name);
     options.statement_timeout = settings.statement_timeout.min(patience);
+    options.acquire_timeout = settings.acquire_timeout.min(patience);
     Store::connect_lazy(&options)
 }
 

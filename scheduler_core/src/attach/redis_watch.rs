@@ -3,14 +3,18 @@
 use crate::health::Health;
 use crate::queue::Redis;
 use crate::telemetry::metrics as names;
+use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How often Redis is asked.
 const EVERY: Duration = Duration::from_millis(500);
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Least time between two lines in the log: a Redis that comes and goes twice a second is told of now and then.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Name of Redis in the health report.
 pub const REDIS: &str = "redis";
@@ -21,13 +25,33 @@ pub struct RedisWatch {
     redis: Redis,
     without: &'static str,
     up: Arc<watch::Sender<bool>>,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What the log says.
+#[derive(Default)]
+struct Told {
+    up: bool,
+    at: Option<Instant>,
+}
+
+impl Told {
+    /// Whether it is time to say that it is `up` now.
+    fn tells(&mut self, up: bool, now: Instant) -> bool {
+        let damped = self.at.is_some_and(|at| now.saturating_duration_since(at) < TELL_EVERY);
+        if self.up == up || damped {
+            return false;
+        }
+        *self = Self { up, at: Some(now) };
+        true
+    }
 }
 
 impl RedisWatch {
     /// Starts out believing that it does not; the first answer comes in a moment. `without` says in a few words how
     /// work goes on without Redis, for the log and the health report.
     pub fn new(redis: Redis, without: &'static str) -> Self {
-        Self { redis, without, up: Arc::new(watch::Sender::new(false)) }
+        Self { redis, without, up: Arc::new(watch::Sender::new(false)), told: Arc::default() }
     }
 
     /// The connection.
@@ -62,11 +86,11 @@ impl RedisWatch {
 
     fn set(&self, now: bool) {
         let changed = self.up.send_if_modified(|up| std::mem::replace(up, now) != now);
-        match (changed, now) {
-            (true, false) => {
-                metrics::counter!(names::REDIS_DISCONNECTS_TOTAL).increment(1);
-                tracing::warn!(meanwhile = self.without, "Redis does not answer");
-            }
+        if changed && !now {
+            metrics::counter!(names::REDIS_DISCONNECTS_TOTAL).increment(1);
+        }
+        match (self.told.lock().tells(now, Instant::now()), now) {
+            (true, false) => tracing::warn!(meanwhile = self.without, "Redis does not answer"),
             (true, true) => tracing::info!("Redis answers"),
             (false, _) => {}
         }
@@ -84,5 +108,22 @@ impl RedisWatch {
             }
             tokio::time::sleep(EVERY).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_hears_of_a_change_at_once_and_of_the_last_of_many_in_a_moment() {
+        let (mut told, start) = (Told::default(), Instant::now());
+        let after = |millis| start + Duration::from_millis(millis);
+        assert!(!told.tells(false, start), "nobody has said that it answers");
+        assert!(told.tells(true, start));
+        assert!(!told.tells(false, after(500)) && !told.tells(true, after(1_000)) && !told.tells(false, after(1_500)));
+        assert!(told.tells(false, start + TELL_EVERY));
+        assert!(!told.tells(false, start + 3 * TELL_EVERY));
+        assert!(told.tells(true, start + 3 * TELL_EVERY), "long quiet, so at once");
     }
 }

@@ -21,7 +21,7 @@ settings! {
         /// The most connections that one process opens.
         max_connections: u32 = "max_connections", "10", Kind::integer(2, 1000);
         /// How long to wait for a free connection before giving up.
-        acquire_timeout: Duration = "acquire_timeout_seconds", "5", Kind::seconds(0.1, 300.0);
+        acquire_timeout: Duration = "acquire_timeout_seconds", "3", Kind::seconds(0.1, 300.0);
         /// How long a statement may run before PostgreSQL cancels it. Migrations are exempt.
         statement_timeout: Duration = "statement_timeout_seconds", "30", Kind::seconds(0.1, 3600.0);
     }
@@ -67,6 +67,8 @@ settings! {
     api: ApiSettings = "api" for &[Service::Api] => {
         /// Where it listens.
         listen: SocketAddr = "listen", "127.0.0.1:8080", Kind::Address(&[]);
+        /// The most connections at a time; more wait until others close.
+        max_connections: usize = "max_connections", "4096", Kind::integer(1, 1_000_000);
         /// The largest body of a request, except of a batch.
         body_limit_bytes: usize = "body_limit_bytes", "2MiB", Kind::Bytes { min: 1024, max: 64 << 20 };
         /// The largest body of `POST /v1/jobs/batch`.
@@ -120,7 +122,7 @@ settings! {
         push_ahead: Duration = "push_ahead_ms", "5",
             Kind::Duration { unit: TimeUnit::Milliseconds, min: 0.0, max: 1000.0 };
         /// How many rows one read of the sweep fetches.
-        page_rows: usize = "page_rows", "5000", Kind::integer(10, 100_000);
+        page_rows: usize = "page_rows", "1000", Kind::integer(10, 100_000);
         /// How long an id that was pushed is not pushed again.
         recent: Duration = "recent_seconds", "2", Kind::seconds(0.1, 60.0);
         /// How long a populator owns a lane after its last renewal.

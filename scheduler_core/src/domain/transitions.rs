@@ -96,6 +96,8 @@ pub const TRANSITIONS: &[Transition] = &[
     edge(Scheduled, Event::Claim, Running, Owner::Executor, "claim::claim"),
     edge(Scheduled, Event::Cancel, Cancelled, Owner::Api, "cancel::cancel"),
     edge(Scheduled, Event::StartDeadline, Expired, Owner::Watcher, "expire::expire_overdue"),
+    // The deadline finds a job that was called off: the cancel was acknowledged first.
+    edge(Scheduled, Event::StartDeadline, Cancelled, Owner::Watcher, "expire::expire_overdue"),
     edge(Scheduled, Event::Overlap, Skipped, Owner::Populator, "overlap::skip"),
     edge(Scheduled, Event::RunNow, Scheduled, Owner::Api, "run_now::run_now"),
     edge(Running, Event::Succeed, Succeeded, Owner::Executor, "results::succeed"),
@@ -104,6 +106,8 @@ pub const TRANSITIONS: &[Transition] = &[
     // A hand-back leaves the live row as it was before the claim.
     edge(Running, Event::HandBack, Scheduled, Owner::Executor, "hand_back::hand_back"),
     edge(Running, Event::HandBack, Retrying, Owner::Executor, "hand_back::hand_back"),
+    // Unless it was called off meanwhile.
+    edge(Running, Event::HandBack, Cancelled, Owner::Executor, "hand_back::hand_back"),
     edge(Running, Event::LeaseLost, Retrying, Owner::Watcher, "reap::reap"),
     // Lost with a cancel under way: nobody is left to confirm it but the watcher.
     edge(Running, Event::LeaseLost, Cancelled, Owner::Watcher, "reap::reap"),
@@ -111,9 +115,12 @@ pub const TRANSITIONS: &[Transition] = &[
     edge(Failed, Event::Retry, Retrying, Owner::Watcher, "verdict::retry"),
     edge(Failed, Event::Exhaust, Dead, Owner::Watcher, "verdict::bury"),
     edge(Failed, Event::Cancel, Cancelled, Owner::Api, "cancel::cancel"),
+    // Called off while it ran, and then the attempt failed.
+    edge(Failed, Event::Cancel, Cancelled, Owner::Watcher, "verdict::call_off"),
     edge(Retrying, Event::Claim, Running, Owner::Executor, "claim::claim"),
     edge(Retrying, Event::Cancel, Cancelled, Owner::Api, "cancel::cancel"),
     edge(Retrying, Event::StartDeadline, Expired, Owner::Watcher, "expire::expire_overdue"),
+    edge(Retrying, Event::StartDeadline, Cancelled, Owner::Watcher, "expire::expire_overdue"),
     edge(Retrying, Event::RunNow, Retrying, Owner::Api, "run_now::run_now"),
 ];
 
@@ -162,7 +169,8 @@ mod tests {
     #[test]
     fn no_edge_is_listed_twice() {
         for (i, a) in TRANSITIONS.iter().enumerate() {
-            assert!(TRANSITIONS[i + 1..].iter().all(|b| (a.from, a.event, a.to) != (b.from, b.event, b.to)), "{a:?}");
+            let same = |b: &Transition| (a.from, a.event, a.to, a.owner) == (b.from, b.event, b.to, b.owner);
+            assert!(!TRANSITIONS[i + 1..].iter().any(same), "{a:?}");
         }
     }
 }

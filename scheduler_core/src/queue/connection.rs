@@ -22,7 +22,7 @@ pub enum QueueError {
     #[error("Redis is not connected, a {0} was not sent")]
     NotConnected(&'static str),
     /// The command failed or took too long.
-    #[error("Redis did not answer a {verb}")]
+    #[error("Redis did not do a {verb}")]
     Command {
         /// What was asked.
         verb: &'static str,
@@ -33,6 +33,24 @@ pub enum QueueError {
     /// The answer has a shape that the command does not have.
     #[error("Redis answered a {0} with something unexpected")]
     Answer(&'static str),
+}
+
+impl QueueError {
+    /// What the server said against the command; none when it said nothing (no connection, no answer in time).
+    pub fn refusal(&self) -> Option<&str> {
+        let Self::Command { source, .. } = self else {
+            return None;
+        };
+        // Errors of the server begin with a code in capitals, those of the client do not.
+        let said = source.details();
+        let code = said.split(' ').next().unwrap_or_default();
+        (code.len() > 1 && code.bytes().all(|letter| letter.is_ascii_uppercase())).then_some(said)
+    }
+
+    /// Whether the server said that a key is of another type than the command needs.
+    pub fn is_wrong_type(&self) -> bool {
+        self.refusal().is_some_and(|said| said.starts_with("WRONGTYPE"))
+    }
 }
 
 /// A connected (or connecting) client; cheap to clone. Reconnects by itself for ever.

@@ -58,16 +58,19 @@ pub struct PushOutcome {
 pub struct ReadyQueue {
     redis: Redis,
     push: Script,
+    heal: Script,
 }
 
 impl ReadyQueue {
     /// The ready queues of this installation.
     pub fn new(redis: Redis) -> Self {
-        Self { redis, push: Script::from_lua(include_str!("lua/push.lua")) }
+        let push = Script::from_lua(include_str!("lua/push.lua"));
+        Self { redis, push, heal: Script::from_lua(include_str!("lua/heal.lua")) }
     }
 
     /// Puts `entries` (score, job) into one ready set; an empty slice only asks for depth and head. A job that is there
-    /// already keeps its score, so an outcome that is not known is cleared up by pushing again.
+    /// already keeps its score, so an outcome that is not known is cleared up by pushing again. A key of another type is
+    /// removed, which counts as lost memory.
     ///
     /// # Errors
     /// When Redis does not answer or has no memory left.
@@ -78,9 +81,30 @@ impl ReadyQueue {
         generation: Uuid,
         entries: &[(f64, Member)],
     ) -> Result<PushOutcome, QueueError> {
+        self.send(lane, priority, generation, entries, false).await
+    }
+
+    /// Asks for depth and head, and writes something: fails as long as Redis refuses writes, which a mere question does
+    /// not notice.
+    ///
+    /// # Errors
+    /// As for [`Self::push`].
+    pub async fn probe(&self, lane: &str, priority: u8, generation: Uuid) -> Result<PushOutcome, QueueError> {
+        self.send(lane, priority, generation, &[], true).await
+    }
+
+    async fn send(
+        &self,
+        lane: &str,
+        priority: u8,
+        generation: Uuid,
+        entries: &[(f64, Member)],
+        write: bool,
+    ) -> Result<PushOutcome, QueueError> {
         let keys = vec![self.redis.keys.ready(lane, priority), self.redis.keys.generation(lane)];
-        let mut args: Vec<Value> = Vec::with_capacity(1 + 2 * entries.len());
+        let mut args: Vec<Value> = Vec::with_capacity(2 + 2 * entries.len());
         args.push(generation.to_string().into());
+        args.push(i64::from(write).into());
         for (score, member) in entries {
             args.push(format!("{score}").into());
             args.push(Value::Bytes(member.to_bytes().to_vec().into()));
@@ -101,6 +125,18 @@ impl ReadyQueue {
         let client = self.redis.connected("ZCARD")?;
         let counts = PRIORITIES.map(|p| client.zcard::<u64, _>(self.redis.keys.ready(lane, p)));
         futures::future::try_join_all(counts).await.map_err(|source| QueueError::Command { verb: "ZCARD", source })
+    }
+
+    /// Removes the ready sets of a lane that are of another type, which keep its executors from taking anything; their
+    /// number. The populator fills them again.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn heal(&self, lane: &str) -> Result<u64, QueueError> {
+        let mut keys = vec![self.redis.keys.generation(lane)];
+        keys.extend(PRIORITIES.map(|priority| self.redis.keys.ready(lane, priority)));
+        let removed = self.heal.evalsha_with_reload(self.redis.connected("heal")?, keys, Vec::<Value>::new()).await;
+        removed.map_err(|source| QueueError::Command { verb: "heal", source })
     }
 
     /// Throws a ready set away; what was in it is found again by a sweep.
@@ -139,9 +175,19 @@ impl ReadyPopper {
     /// # Errors
     /// When Redis does not answer; while there is no connection, after a moment, so that a loop does not spin.
     pub async fn pop(&self, max: usize, from_last: bool) -> Result<Vec<Member>, QueueError> {
+        self.pop_within(max, from_last, self.longest_wait).await
+    }
+
+    /// [`Self::pop`] that waits no longer than `wait`; zero: not at all.
+    ///
+    /// # Errors
+    /// As for [`Self::pop`].
+    pub async fn pop_within(&self, max: usize, from_last: bool, wait: Duration) -> Result<Vec<Member>, QueueError> {
+        let wait = wait.min(self.longest_wait);
+        let (verb, blocking) = if wait.is_zero() { ("ZMPOP", false) } else { ("BZMPOP", true) };
         if !self.client.is_connected() {
             tokio::time::sleep(NOT_CONNECTED_PAUSE.min(self.longest_wait)).await;
-            return Err(QueueError::NotConnected("BZMPOP"));
+            return Err(QueueError::NotConnected(verb));
         }
         let mut keys: Vec<Value> = PRIORITIES
             .map(|p| Value::from(Str::from(self.redis.keys.ready(&self.lane, p).into_string().unwrap_or_default())))
@@ -149,15 +195,19 @@ impl ReadyPopper {
         if from_last {
             keys.reverse();
         }
-        let mut args: Vec<Value> = vec![self.longest_wait.as_secs_f64().to_string().into(), (keys.len() as i64).into()];
+        let mut args: Vec<Value> = Vec::with_capacity(keys.len() + 5);
+        if blocking {
+            args.push(wait.as_secs_f64().to_string().into());
+        }
+        args.push((keys.len() as i64).into());
         args.append(&mut keys);
         args.extend([Value::from("MIN"), "COUNT".into(), (max as i64).into()]);
         // A custom command, because the built-in one turns an empty answer into an error that looks like a time-out.
         let hash = ClusterHash::Custom(fred::util::redis_keyslot(self.redis.keys.generation(&self.lane).as_bytes()));
-        let command = CustomCommand::new_static("BZMPOP", hash, true);
+        let command = CustomCommand::new_static(verb, hash, blocking);
         let answer: Value =
-            self.client.custom(command, args).await.map_err(|source| QueueError::Command { verb: "BZMPOP", source })?;
-        read_popped(answer)
+            self.client.custom(command, args).await.map_err(|source| QueueError::Command { verb, source })?;
+        read_popped(verb, answer)
     }
 }
 
@@ -171,14 +221,14 @@ impl Drop for ReadyPopper {
 }
 
 /// `[key, [[member, score], …]]`, or nil. Members of a wrong shape are dropped: somebody else put them there.
-fn read_popped(answer: Value) -> Result<Vec<Member>, QueueError> {
+fn read_popped(verb: &'static str, answer: Value) -> Result<Vec<Member>, QueueError> {
     let pairs = match answer {
         Value::Null => return Ok(Vec::new()),
         Value::Array(mut parts) if parts.len() == 2 => parts.swap_remove(1),
-        _ => return Err(QueueError::Answer("BZMPOP")),
+        _ => return Err(QueueError::Answer(verb)),
     };
     let Value::Array(pairs) = pairs else {
-        return Err(QueueError::Answer("BZMPOP"));
+        return Err(QueueError::Answer(verb));
     };
     let member = |pair: Value| match pair {
         Value::Array(parts) => parts.into_iter().next().and_then(|m| Member::from_bytes(m.as_bytes()?)),

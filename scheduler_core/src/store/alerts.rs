@@ -168,11 +168,12 @@ impl Store {
     /// When the database does not answer.
     pub async fn delete_closed_alerts(&self, age: Duration, limit: usize) -> StoreResult<u64> {
         let deleted = sqlx::query(
-            "DELETE FROM alert_outbox WHERE id IN (
-                 SELECT id FROM alert_outbox
-                  WHERE coalesce(delivered_at, gave_up_at) < clock_timestamp() - make_interval(secs => $1)
-                  LIMIT $2
-                    FOR UPDATE SKIP LOCKED)",
+            "DELETE FROM alert_outbox o
+              USING (SELECT id FROM alert_outbox
+                      WHERE coalesce(delivered_at, gave_up_at) < clock_timestamp() - make_interval(secs => $1)
+                      LIMIT $2
+                        FOR UPDATE SKIP LOCKED) AS old
+              WHERE o.id = ANY (ARRAY[old.id])",
         )
         .bind(age.as_secs_f64())
         .bind(row_limit(limit));

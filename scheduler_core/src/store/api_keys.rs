@@ -135,7 +135,7 @@ impl Store {
         sqlx::query(
             "UPDATE api_keys k SET last_used_at = u.used_at
                FROM unnest($1::text[], $2::timestamptz[]) AS u (id, used_at)
-              WHERE k.id = ANY (ARRAY[u.id]) AND (k.last_used_at IS NULL OR k.last_used_at < u.used_at)",
+              WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.used_at)",
         )
         .bind(ids)
         .bind(times)

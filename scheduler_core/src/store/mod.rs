@@ -17,6 +17,7 @@ pub mod lanes;
 pub mod materialise;
 pub mod merchants;
 pub mod partitions;
+pub(crate) mod plans;
 pub mod pool;
 pub mod queues;
 pub mod schema;

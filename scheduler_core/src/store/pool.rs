@@ -30,6 +30,8 @@ pub struct StoreOptions {
     pub max_connections: u32,
     /// Longest time that one statement may take.
     pub statement_timeout: Duration,
+    /// Longest wait for a free connection.
+    pub acquire_timeout: Duration,
     /// Name shown in `pg_stat_activity`.
     pub application_name: String,
 }
@@ -42,6 +44,7 @@ impl StoreOptions {
             role,
             max_connections,
             statement_timeout: Duration::from_secs(10),
+            acquire_timeout: Duration::from_secs(3),
             application_name: application_name.to_owned(),
         }
     }
@@ -88,7 +91,7 @@ impl Store {
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
-            .acquire_timeout(Duration::from_secs(3))
+            .acquire_timeout(options.acquire_timeout)
             .max_lifetime(Duration::from_secs(30 * 60))
             .connect_lazy_with(connect);
         Ok(Self { pool })

@@ -53,8 +53,11 @@ impl Store {
         let rows: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(
             "SELECT c.merchant_id, c.job_id, c.token
                FROM jobs_live j
-               JOIN claims c ON c.merchant_id = j.merchant_id AND c.job_id = j.id
-              WHERE j.cancel_requested_at IS NOT NULL AND c.session_id = $1",
+              CROSS JOIN LATERAL (
+                    -- By key, whatever the statistics say.
+                    SELECT c.merchant_id, c.job_id, c.token FROM claims c
+                     WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id AND c.session_id = $1 OFFSET 0) c
+              WHERE j.cancel_requested_at IS NOT NULL",
         )
         .bind(session.0)
         .persistent(false)

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::time::{SystemTime, Uptime};
+use tracing_subscriber::fmt::time::SystemTime;
 
 use crate::config::LogSettings;
 
@@ -53,7 +53,7 @@ pub fn init_logging(settings: &LogSettings) -> bool {
             .with_timer(SystemTime)
             .try_init(),
         LogFormat::Pretty => base.pretty().with_timer(SystemTime).try_init(),
-        LogFormat::Compact | LogFormat::Auto => base.compact().with_timer(Uptime::default()).try_init(),
+        LogFormat::Compact | LogFormat::Auto => base.compact().with_timer(SystemTime).try_init(),
     }
     .is_ok();
     if done && !bad.is_empty() {

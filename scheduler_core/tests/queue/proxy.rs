@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 /// Forwards a loopback port to a server.
@@ -17,8 +17,7 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy to the server of a `redis://` URL; it does not listen yet.
     pub async fn new(url: &str) -> Self {
-        // A port that was free a moment ago.
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let port = test_support::free_port();
         let target = url.trim_start_matches("redis://").split('/').next().unwrap().to_owned();
         Self { port, target, connections: Arc::default(), acceptor: None }
     }

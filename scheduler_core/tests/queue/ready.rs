@@ -109,12 +109,39 @@ async fn members_that_others_wrote_are_dropped() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_type_is_an_error_and_no_panic() {
+async fn a_push_replaces_keys_of_another_type_and_says_that_memory_was_lost() {
     let redis = TestRedis::new().await;
     let connection = redis.redis().await;
-    let _: () = raw(&redis).await.set(connection.keys.ready("default", 5), "text", None, None, false).await.unwrap();
-    let refused = ReadyQueue::new(connection).push("default", 5, Uuid::new_v4(), &[(0.0, member(1))]).await;
-    assert!(matches!(refused, Err(QueueError::Command { .. })), "{refused:?}");
+    let (queue, generation, client) = (ReadyQueue::new(connection.clone()), Uuid::new_v4(), raw(&redis).await);
+    let (ready, owner) = (connection.keys.ready("default", 5), connection.keys.generation("default"));
+    let entries = [(0.0, member(1))];
+    for (damaged, depth) in [(ready, 1), (owner, 2)] {
+        queue.push("default", 5, generation, &[(1.0, member(2))]).await.unwrap();
+        let _: i64 = client.unlink(damaged.clone()).await.unwrap();
+        let _: i64 = client.lpush(damaged, "text").await.unwrap();
+        let healed = queue.push("default", 5, generation, &entries).await.unwrap();
+        assert_eq!((healed.memory_lost, healed.depth), (true, depth));
+        assert!(!queue.push("default", 5, generation, &entries).await.unwrap().memory_lost);
+    }
+}
+
+#[tokio::test]
+async fn a_pop_names_a_key_of_another_type_and_healing_removes_it() {
+    let redis = TestRedis::new().await;
+    let connection = redis.redis().await;
+    let (queue, generation, client) = (ReadyQueue::new(connection.clone()), Uuid::new_v4(), raw(&redis).await);
+    queue.push("default", 5, generation, &[(0.0, member(1))]).await.unwrap();
+    let _: () = client.set(connection.keys.ready("default", 2), "text", None, None, false).await.unwrap();
+    let popper = ReadyPopper::connect(&connection, "default", Duration::from_millis(100)).await.unwrap();
+    for wait in [Duration::ZERO, WAIT] {
+        let refused = popper.pop_within(1, false, wait).await.unwrap_err();
+        assert!(refused.is_wrong_type() && refused.refusal().is_some(), "{refused:?}");
+    }
+    assert_eq!((queue.heal("default").await.unwrap(), queue.heal("default").await.unwrap()), (1, 0));
+    assert_eq!(popper.pop_within(1, false, Duration::ZERO).await.unwrap(), [member(1)]);
+    assert_eq!(popper.pop_within(1, false, Duration::ZERO).await.unwrap(), []);
+    assert!(queue.probe("default", 5, generation).await.unwrap().memory_lost, "the populator notices");
+    assert!(!queue.probe("default", 5, generation).await.unwrap().memory_lost);
 }
 
 #[tokio::test]
@@ -132,7 +159,7 @@ async fn without_a_connection_everything_fails_at_once_and_works_again_later() {
     eventually(WAIT * 5, || async { (!connection.is_connected()).then_some(()) }).await;
     let asked = Instant::now();
     assert!(matches!(queue.push("default", 5, generation, &[]).await, Err(QueueError::NotConnected(_))));
-    assert!(connection.ping().await.is_err());
+    assert_eq!(connection.ping().await.unwrap_err().refusal(), None);
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     eventually(WAIT * 5, || async {
         matches!(popper.pop(1, false).await, Err(QueueError::NotConnected(_))).then_some(())

@@ -10,3 +10,4 @@ mod results;
 mod sessions;
 mod support;
 mod suspects;
+mod unpushed;

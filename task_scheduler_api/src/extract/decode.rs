@@ -1,5 +1,7 @@
 //! JSON to values, with refusals that point at the field and say what to write instead.
 
+use super::strict::Strict;
+use super::words::plain;
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use scheduler_core::domain::job_spec::has_nul_escape;
@@ -25,7 +27,7 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(malformed(format!("the body nests deeper than {MAX_DEPTH} levels; flatten it")));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| refuse(text, &error))?;
+    let value = serde_path_to_error::deserialize(Strict(&mut reader)).map_err(|error| refuse(text, &error))?;
     reader.end().map_err(|error| malformed(format!("not JSON: {error}")))?;
     refuse_nul(text)?;
     Ok(value)
@@ -111,7 +113,7 @@ pub(super) fn explain(at: &str, message: &str) -> FieldError {
     if let (true, [name]) = (message.starts_with("missing field"), names.as_slice()) {
         return FieldError::new(format!("{at}/{}", escape(name)), "is missing");
     }
-    FieldError::new(at, message.to_owned())
+    FieldError::new(at, plain(message))
 }
 
 /// "`pirority` is not known here; did you mean `priority`?"

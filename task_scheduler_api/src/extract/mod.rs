@@ -5,10 +5,13 @@ pub mod body;
 pub mod decode;
 pub mod path;
 pub mod query;
+mod strict;
+pub mod time;
 pub mod trace;
+mod words;
 
 pub use auth::{Caller, JobsRead, JobsWrite, QueuesRead, QueuesWrite, TemplatesRead, TemplatesWrite};
-pub use body::{BodyLimit, JsonBody};
+pub use body::{BodyLimit, JsonBody, NoBody};
 pub use path::PathId;
 pub use query::Query;
 pub use trace::Traceparent;

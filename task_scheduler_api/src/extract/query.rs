@@ -1,6 +1,7 @@
 //! The query string as a typed value: unknown names are refused, a repeated name becomes a list.
 
 use super::decode;
+use super::words::plain;
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -54,7 +55,7 @@ fn parse_pairs(query: &str) -> Result<Vec<(String, String)>, Problem> {
 /// Errors of single values carry their parameter in front; those of the whole are unknown and missing names.
 fn explain(message: &str) -> FieldError {
     match message.split_once('\u{1f}') {
-        Some((name, why)) => FieldError::new(format!("/{name}"), why),
+        Some((name, why)) => FieldError::new(format!("/{name}"), plain(why)),
         None => decode::explain("", message),
     }
 }

@@ -15,7 +15,8 @@ impl Store {
             "WITH gone AS (
                  DELETE FROM jobs_finished WHERE merchant_id = $1 AND id = $2 AND is_dead RETURNING merchant_id, id
              ), runs AS (
-                 DELETE FROM executions x USING gone g WHERE x.merchant_id = ANY (ARRAY[g.merchant_id]) AND x.job_id = g.id
+                 DELETE FROM executions x USING gone g
+                  WHERE x.merchant_id = ANY (ARRAY[g.merchant_id]) AND x.job_id = g.id
              )
              SELECT count(*) FROM gone",
         )
@@ -33,7 +34,7 @@ impl Store {
     pub async fn purge_dead_letters(&self, merchant: MerchantId, filter: &JobFilter, rows: usize) -> StoreResult<u64> {
         let filter = JobFilter { states: vec![JobState::Dead], ..filter.clone() };
         let mut query = QueryBuilder::<Postgres>::new(
-            "WITH picked AS (SELECT f.id, f.finished_at FROM jobs_finished f WHERE f.merchant_id = ",
+            "WITH picked AS (SELECT f.merchant_id, f.id, f.finished_at FROM jobs_finished f WHERE f.merchant_id = ",
         );
         query.push_bind(merchant.0);
         filter.push_finished(&mut query);
@@ -41,10 +42,12 @@ impl Store {
         query.push(
             "), gone AS (
                  DELETE FROM jobs_finished d USING picked p
-                  WHERE d.merchant_id = $1 AND d.is_dead AND d.id = ANY (ARRAY[p.id]) AND d.finished_at = p.finished_at
+                  WHERE d.merchant_id = ANY (ARRAY[p.merchant_id]) AND d.is_dead AND d.id = p.id
+                    AND d.finished_at = p.finished_at
                  RETURNING d.merchant_id, d.id
              ), runs AS (
-                 DELETE FROM executions x USING gone g WHERE x.merchant_id = ANY (ARRAY[g.merchant_id]) AND x.job_id = g.id
+                 DELETE FROM executions x USING gone g
+                  WHERE x.merchant_id = ANY (ARRAY[g.merchant_id]) AND x.job_id = g.id
              )
              SELECT count(*) FROM gone",
         );

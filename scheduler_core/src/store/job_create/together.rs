@@ -67,9 +67,14 @@ const INSERT: &str = concat!(insert_jobs!(""), " ON CONFLICT DO NOTHING RETURNIN
 /// Out again, with a record: a parent has ended the wrong way before the job began.
 const SKIP: &str = concat!(
     "WITH gone AS (
-         DELETE FROM jobs_live j USING unnest($2::uuid[]) AS w (id)
-          WHERE j.merchant_id = $1 AND j.id = ANY (ARRAY[w.id])
-         RETURNING j.*
+         -- By row address, which nobody else can move yet, found by key whatever the statistics say.
+         DELETE FROM jobs_live
+          WHERE ctid = ANY (ARRAY(
+                SELECT j.address FROM unnest($2::uuid[]) AS w (id)
+                 CROSS JOIN LATERAL (
+                       SELECT j.ctid AS address FROM jobs_live j
+                        WHERE j.merchant_id = $1 AND j.id = w.id OFFSET 0) j))
+         RETURNING *
      ) ",
     finish_into!(),
     "SELECT ",

@@ -132,10 +132,18 @@ impl JobFilter {
             query.push(" AND ").push(table).push(".external_id = ").push_bind(external_id.clone());
         }
         if let Some(after) = self.created_after {
-            query.push(" AND ").push(table).push(".id >= ").push_bind(least_id(after - ID_SLACK));
+            query
+                .push(" AND ")
+                .push(table)
+                .push(".id >= ")
+                .push_bind(least_id(after.checked_sub_signed(ID_SLACK).unwrap_or(after)));
         }
         if let Some(before) = self.created_before {
-            query.push(" AND ").push(table).push(".id < ").push_bind(least_id(before + ID_SLACK));
+            query
+                .push(" AND ")
+                .push(table)
+                .push(".id < ")
+                .push_bind(least_id(before.checked_add_signed(ID_SLACK).unwrap_or(before)));
         }
     }
 }
@@ -149,10 +157,10 @@ where
     }
 }
 
-/// The least version 7 id of an instant.
+/// The least version 7 id of an instant; of one beyond what ids can tell, the last that they can.
 fn least_id(at: DateTime<Utc>) -> Uuid {
     let milliseconds = u128::try_from(at.timestamp_millis()).unwrap_or(0);
-    Uuid::from_u128((milliseconds & 0xffff_ffff_ffff) << 80)
+    Uuid::from_u128(milliseconds.min(0xffff_ffff_ffff) << 80)
 }
 
 #[cfg(test)]

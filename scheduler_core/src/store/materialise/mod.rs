@@ -12,6 +12,7 @@ mod settle;
 use self::due::{lock_due, postpone};
 use self::plan::plan;
 use self::record::{Cursor, Entry, Recorded, advance, record};
+use super::plans::plan_by_key;
 use super::templates::row::{Definition, TemplateRow};
 use super::{ErrorClass, Store, StoreError, StoreResult};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -139,6 +140,7 @@ async fn write_batch(
     }
     let entries = plan_all(&readable, now, horizon, options);
     cursors.extend(entries.iter().map(Entry::cursor));
+    plan_by_key(connection).await?;
     let Recorded { jobs, missed } = record(connection, &entries, now).await?;
     advance(connection, &cursors).await?;
     let more = entries.iter().any(|entry| entry.plan().has_more(horizon));

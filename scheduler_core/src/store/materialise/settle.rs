@@ -3,6 +3,7 @@
 use super::plan::plan;
 use super::record::{Entry, advance, record};
 use crate::store::StoreResult;
+use crate::store::plans::plan_by_key;
 use crate::store::templates::row::TemplateRow;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -41,6 +42,7 @@ pub(crate) async fn settle(
             return Ok(Settled::Fully);
         }
     };
+    plan_by_key(connection).await?;
     let mut cursor_at = row.cursor_at;
     for _ in 0..CHUNKS {
         let plan = plan(&definition.schedule, &row.context(), cursor_at, now, now, CHUNK);

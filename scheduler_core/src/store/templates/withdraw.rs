@@ -2,6 +2,7 @@
 
 use crate::domain::{JobId, MerchantId, TemplateId};
 use crate::store::StoreResult;
+use crate::store::plans::plan_by_key;
 use crate::store::transitions::claim_key::{release_keys, take_keys};
 use crate::store::transitions::finish::finish_gone;
 use chrono::{DateTime, Utc};
@@ -17,13 +18,14 @@ SELECT id FROM jobs_live
 /// Ends the jobs whose keys are held, and forgets their occurrences. `scheduled` → cancelled.
 const WITHDRAW: &str = concat!(
     "WITH gone AS (
-        DELETE FROM jobs_live j USING unnest($4::uuid[]) AS h (id)
-         WHERE j.merchant_id = $1 AND j.id = ANY (ARRAY[h.id])
+        DELETE FROM jobs_live j USING unnest($1::uuid[], $2::uuid[]) AS h (merchant_id, id)
+         WHERE j.merchant_id = ANY (ARRAY[h.merchant_id]) AND j.id = h.id
            AND j.run_at > $3 AND j.state || '' = 'scheduled' AND j.attempt = 0
         RETURNING j.*
     ), forgotten AS (
         DELETE FROM occurrences o USING gone g
-         WHERE o.merchant_id = $1 AND o.template_id = $2 AND o.nominal_at = ANY (ARRAY[g.scheduled_for]) AND o.job_id = g.id
+         WHERE o.merchant_id = ANY (ARRAY[g.merchant_id]) AND o.template_id = g.template_id
+           AND o.nominal_at = g.scheduled_for AND o.job_id = g.id
     ), finished AS (",
     finish_gone!(false, "'cancelled'", "'template_changed'", "g.last_error"),
     ")
@@ -48,11 +50,11 @@ pub(super) async fn withdraw(
     }
     let wanted: Vec<_> = candidates.into_iter().map(|job| (merchant, JobId(job))).collect();
     let held = take_keys(connection, &wanted).await?;
+    plan_by_key(connection).await?;
     let cancelled: i64 = sqlx::query_scalar(WITHDRAW)
-        .bind(merchant.0)
-        .bind(template.0)
-        .bind(now)
+        .bind(held.merchants())
         .bind(held.jobs())
+        .bind(now)
         .fetch_one(&mut *connection)
         .await?;
     release_keys(connection, held).await?;

@@ -60,6 +60,8 @@ pub struct BlockedPage {
 /// All statements here are written so that they cannot be planned as anything but lookups by key (lateral subqueries
 /// behind `OFFSET 0`, scalar subqueries, row addresses). These tables swing between empty and full, and a plan that
 /// believes them empty would read them whole once for every child. (`state || ''` keeps the index of blocked jobs out.)
+/// Such a plan also takes any index that fits at all, so a search by child must not ask for an order by parent, and one
+/// by parent (`BETWEEN` and that order, which only the right index has) hides the merchant from the primary key.
 macro_rules! children {
     () => {
         "unnest($1::uuid[], $2::uuid[]) AS k (merchant_id, id) "
@@ -69,8 +71,7 @@ macro_rules! children {
 /// The first parent that `k` still waits for.
 macro_rules! first_edge {
     () => {
-        "(SELECT d.parent_id FROM job_dependencies d WHERE d.merchant_id = k.merchant_id AND d.child_id = k.id
-           ORDER BY d.merchant_id, d.child_id, d.parent_id LIMIT 1) "
+        "(SELECT d.parent_id FROM job_dependencies d WHERE d.merchant_id = k.merchant_id AND d.child_id = k.id LIMIT 1) "
     };
 }
 
@@ -91,8 +92,7 @@ macro_rules! edges {
             children!(),
             "     CROSS JOIN LATERAL (
                         SELECT d.ctid AS edge, d.parent_id FROM job_dependencies d
-                         WHERE d.merchant_id = k.merchant_id AND d.child_id = k.id
-                         ORDER BY d.merchant_id, d.child_id, d.parent_id OFFSET 0) d
+                         WHERE d.merchant_id = k.merchant_id AND d.child_id = k.id OFFSET 0) d
                    LEFT JOIN LATERAL (
                         SELECT c.ctid AS child, c.run_if FROM jobs_live c
                          WHERE c.merchant_id = k.merchant_id AND c.id = k.id AND c.state = 'blocked' OFFSET 0) c ON true
@@ -199,7 +199,7 @@ const RIPE: &str = concat!(
                  WHERE d.merchant_id = k.merchant_id AND d.child_id = k.id
                    AND (SELECT p.state FROM jobs_live p
                          WHERE p.merchant_id = d.merchant_id AND p.id = d.parent_id) IS NULL
-                 ORDER BY d.merchant_id, d.child_id, d.parent_id LIMIT 1) IS NOT NULL
+                 LIMIT 1) IS NOT NULL
        FROM page k
       ORDER BY k.merchant_id, k.id"
 );

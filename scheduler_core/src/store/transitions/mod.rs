@@ -8,6 +8,7 @@
 //!   cannot be claimed, so their row's own lock is enough.
 //! * Whoever removes a claim writes the live row in the same statement.
 //! * Locks are taken in one order: sessions, claims, jobs, each by key.
+//! * Batches are found by key whatever the statistics say ([`crate::store::plans`] says how).
 
 mod batch;
 pub mod cancel;

@@ -98,7 +98,7 @@ const REAP: &str = concat!(
            JOIN claims c ON c.merchant_id = ANY (ARRAY[w.merchant_id]) AND c.job_id = w.job_id AND c.token = w.token
           WHERE ",
     is_lost!(),
-    "     ORDER BY c.merchant_id, c.job_id
+    "     ORDER BY w.merchant_id, w.job_id
             FOR UPDATE OF c SKIP LOCKED
      ), unclaimed AS (
          DELETE FROM claims c USING locked l
@@ -109,7 +109,7 @@ const REAP: &str = concat!(
                 j.cancel_requested_at IS NOT NULL AS called_off, j.crashes + 1 > $4 AS crashed_out
            FROM unclaimed u JOIN jobs_live j ON j.merchant_id = ANY (ARRAY[u.merchant_id]) AND j.id = u.job_id
           WHERE j.state || '' IN ('scheduled', 'retrying')
-          ORDER BY j.merchant_id, j.id
+          ORDER BY u.merchant_id, u.job_id
             FOR UPDATE OF j
      ), recorded AS (
          INSERT INTO executions (merchant_id, job_id, id, session_id, started_at, finished_at, attempt, outcome, error)

@@ -138,7 +138,7 @@ macro_rules! lock_failed {
                     AND (j.cancel_requested_at ",
             $guard,
             ") IS TRUE
-                  ORDER BY j.merchant_id, j.id
+                  ORDER BY w.w_merchant, w.w_job
                     FOR UPDATE OF j SKIP LOCKED
              ), "
         )

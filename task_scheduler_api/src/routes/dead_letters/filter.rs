@@ -1,5 +1,6 @@
 //! Which dead letters a bulk request means.
 
+use crate::extract::time;
 use crate::problem::Problem;
 use chrono::{DateTime, Utc};
 use scheduler_core::domain::TemplateId;
@@ -20,8 +21,10 @@ pub struct DeadLetterFilter {
     /// Of this template.
     pub template_id: Option<Uuid>,
     /// That died before this time.
+    #[serde(default, deserialize_with = "time::optional")]
     pub before: Option<DateTime<Utc>>,
     /// That died at this time or later.
+    #[serde(default, deserialize_with = "time::optional")]
     pub after: Option<DateTime<Utc>>,
     /// `exhausted`, `not_retryable` or `crashed`.
     pub reason: Option<String>,

@@ -2,8 +2,8 @@
 
 use super::filter::check_reason;
 use super::{DeadLetter, with_redrives};
-use crate::extract::{Caller, JobsRead, Query};
-use crate::paging::{Page, Paging};
+use crate::extract::{Caller, JobsRead, Query, time};
+use crate::paging::{List, Page, Paging};
 use crate::problem::Problem;
 use crate::state::AppState;
 use axum::Json;
@@ -29,8 +29,10 @@ pub struct ListDeadLetters {
     /// `exhausted`, `not_retryable` or `crashed`.
     reason: Option<String>,
     /// That died at this time or later.
+    #[serde(default, deserialize_with = "time::optional")]
     after: Option<DateTime<Utc>>,
     /// That died before this time.
+    #[serde(default, deserialize_with = "time::optional")]
     before: Option<DateTime<Utc>>,
     /// Only those that were redriven (true) or never were (false).
     redriven: Option<bool>,
@@ -65,9 +67,9 @@ pub async fn list_dead_letters(
         ..JobFilter::default()
     };
     let paging = Paging { limit: query.limit, cursor: query.cursor };
-    let (limit, after) = (paging.limit()?, paging.after()?);
+    let (limit, after) = (paging.limit()?, paging.after(List::DeadLetters)?);
     let jobs = app.store.list_jobs(caller.merchant, &filter, after, limit + 1).await?;
-    let page = Page::of(jobs, limit, |job| job.id.0);
+    let page = Page::of(List::DeadLetters, jobs, limit, |job| job.id.0);
     let data = with_redrives(&app, caller.merchant, page.data).await?;
     Ok(Json(Page { data, next_cursor: page.next_cursor }))
 }

@@ -17,8 +17,11 @@ use std::sync::Arc;
 
 /// Live jobs hold a `dedupe_key`.
 pub(super) fn duplicate(holder: Option<JobId>) -> Problem {
-    Problem::conflict("duplicate_job", "a live job of the queue has the same dedupe_key; `job_id` names it")
-        .with_job(holder)
+    let detail = match holder {
+        Some(_) => "a live job of the queue has the same dedupe_key; `job_id` names it",
+        None => "a live job of the queue had the same dedupe_key a moment ago and has ended since; try again",
+    };
+    Problem::conflict("duplicate_job", detail).with_job(holder)
 }
 
 pub(super) fn unknown_parent(parent: UnknownParent, prefix: &str) -> Problem {

@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use scheduler_core::domain::{FieldError, JobSpec};
+use scheduler_core::domain::{FieldError, JobId, JobSpec};
 use scheduler_core::store::job_create::{CreateOutcome, KeyedAnswer, NewJob, Placed};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -77,13 +77,7 @@ pub async fn create_jobs(
     match placing::create_together(&app, caller.merchant, &jobs, keyed, "batch").await? {
         CreateOutcome::Created(_) => Ok((StatusCode::CREATED, Json(answer(&jobs))).into_response()),
         CreateOutcome::KeyTaken(holder) => idempotency::answer(holder),
-        CreateOutcome::Duplicate { job_index, holder } => {
-            let errors = vec![FieldError::new(
-                format!("/jobs/{job_index}/dedupe_key"),
-                "is held by a live job, or twice in this batch",
-            )];
-            Err(Problem { errors, ..duplicate(holder) })
-        }
+        CreateOutcome::Duplicate { job_index, holder } => Err(refused_key(&jobs, job_index, holder)),
         CreateOutcome::UnknownParents(parents) => {
             let refused = parents.into_iter().take(MAX_ERRORS);
             let errors =
@@ -104,6 +98,21 @@ fn validate(app: &AppState, specs: &[JobSpec]) -> Result<(), Problem> {
         placing::validate(app, spec).into_iter().map(move |error| error.under(&prefix))
     });
     Problem::check(errors.take(MAX_ERRORS).collect())
+}
+
+/// 409 for a job whose `dedupe_key` is not free.
+fn refused_key(jobs: &[NewJob], index: usize, holder: Option<JobId>) -> Problem {
+    let same =
+        |job: &NewJob| job.spec.queue == jobs[index].spec.queue && job.spec.dedupe_key == jobs[index].spec.dedupe_key;
+    let twin = jobs.iter().enumerate().position(|(other, job)| other != index && same(job));
+    let (problem, detail) = match twin {
+        Some(twin) if holder.is_none() => (
+            Problem::conflict("duplicate_job", "two jobs of the batch have the same queue and dedupe_key; send one"),
+            format!("is the same as that of /jobs/{twin}"),
+        ),
+        _ => (duplicate(holder), "is held by a live job".to_owned()),
+    };
+    Problem { errors: vec![FieldError::new(format!("/jobs/{index}/dedupe_key"), detail)], ..problem }
 }
 
 fn answer(jobs: &[NewJob]) -> CreatedJobs {

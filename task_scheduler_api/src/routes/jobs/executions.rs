@@ -1,7 +1,7 @@
 //! `GET /v1/jobs/{id}/executions`
 
 use crate::extract::{Caller, JobsRead, PathId, Query};
-use crate::paging::{Page, Paging};
+use crate::paging::{List, Page, Paging};
 use crate::problem::Problem;
 use crate::state::AppState;
 use axum::Json;
@@ -23,10 +23,10 @@ pub async fn list_executions(
     query: Query<Paging>,
 ) -> Result<Json<Page<Execution>>, Problem> {
     let (PathId(id), Query(paging)) = (id, query);
-    let (limit, after) = (paging.limit()?, paging.after()?.unwrap_or(0));
+    let (limit, after) = (paging.limit()?, paging.after(List::Executions)?.unwrap_or(0));
     let executions = app.store.executions(caller.merchant, id, after, limit + 1).await?;
     if executions.is_empty() && app.store.job_state(caller.merchant, id).await?.is_none() {
         return Err(Problem::not_found("job", id));
     }
-    Ok(Json(Page::of(executions, limit, |execution| execution.attempt)))
+    Ok(Json(Page::of(List::Executions, executions, limit, |execution| execution.attempt)))
 }

@@ -1,8 +1,8 @@
 //! `GET /v1/jobs`
 
 use crate::extract::query::comma_separated;
-use crate::extract::{Caller, JobsRead, Query};
-use crate::paging::{Page, Paging};
+use crate::extract::{Caller, JobsRead, Query, time};
+use crate::paging::{List, Page, Paging};
 use crate::problem::Problem;
 use crate::state::AppState;
 use axum::Json;
@@ -35,12 +35,16 @@ pub struct ListJobs {
     #[serde(default)]
     tag: Vec<String>,
     /// Created at this time or later.
+    #[serde(default, deserialize_with = "time::optional")]
     created_after: Option<DateTime<Utc>>,
     /// Created before this time.
+    #[serde(default, deserialize_with = "time::optional")]
     created_before: Option<DateTime<Utc>>,
     /// With `run_at` at this time or later.
+    #[serde(default, deserialize_with = "time::optional")]
     run_after: Option<DateTime<Utc>>,
     /// With `run_at` before this time.
+    #[serde(default, deserialize_with = "time::optional")]
     run_before: Option<DateTime<Utc>>,
     /// Rows of a page, 1 to 200 (default 50).
     limit: Option<u32>,
@@ -91,7 +95,7 @@ pub async fn list_jobs(
 ) -> Result<Json<Page<Job>>, Problem> {
     let Query(query) = query;
     let (filter, paging) = query.filter()?;
-    let (limit, after) = (paging.limit()?, paging.after()?);
+    let (limit, after) = (paging.limit()?, paging.after(List::Jobs)?);
     let jobs = app.store.list_jobs(caller.merchant, &filter, after, limit + 1).await?;
-    Ok(Json(Page::of(jobs, limit, |job| job.id.0)))
+    Ok(Json(Page::of(List::Jobs, jobs, limit, |job| job.id.0)))
 }

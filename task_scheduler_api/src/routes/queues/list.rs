@@ -1,7 +1,7 @@
 //! `GET /v1/queues`
 
 use crate::extract::{Caller, Query, QueuesRead};
-use crate::paging::{Page, Paging};
+use crate::paging::{List, Page, Paging};
 use crate::problem::Problem;
 use crate::state::AppState;
 use axum::Json;
@@ -22,7 +22,7 @@ pub async fn list_queues(
     query: Query<Paging>,
 ) -> Result<Json<Page<Queue>>, Problem> {
     let Query(paging) = query;
-    let (limit, after) = (paging.limit()?, paging.after::<String>()?);
+    let (limit, after) = (paging.limit()?, paging.after::<String>(List::Queues)?);
     let queues = app.store.queues(caller.merchant, after.as_deref(), limit + 1).await?;
-    Ok(Json(Page::of(queues, limit, |queue| queue.name.clone())))
+    Ok(Json(Page::of(List::Queues, queues, limit, |queue| queue.name.clone())))
 }

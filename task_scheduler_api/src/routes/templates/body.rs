@@ -9,6 +9,7 @@ use scheduler_core::domain::template::LATER_OVERLAP_POLICIES;
 use scheduler_core::domain::{FieldError, TemplateSpec};
 use scheduler_core::schedule::{Schedule, ScheduleError};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Policies that are specified but not built yet. Named so that the refusal can say so.
 const LATER_FIELDS: [&str; 15] = [
@@ -49,8 +50,8 @@ impl FromRequest<AppState> for Definition {
 }
 
 /// The definition that a merged document stands for.
-pub fn from_document(document: &Value, app: &AppState) -> Result<Definition, Problem> {
-    let bytes = Bytes::from(document.to_string());
+pub fn from_document(document: &RawValue, app: &AppState) -> Result<Definition, Problem> {
+    let bytes = Bytes::copy_from_slice(document.get().as_bytes());
     let spec = decode::json(&bytes).map_err(say_later)?;
     judged(spec, bytes, app)
 }

@@ -1,7 +1,7 @@
 //! `GET /v1/templates`
 
 use crate::extract::{Caller, Query, TemplatesRead};
-use crate::paging::{Page, Paging};
+use crate::paging::{List, Page, Paging};
 use crate::problem::Problem;
 use crate::state::AppState;
 use axum::Json;
@@ -42,9 +42,9 @@ pub async fn list_templates(
     let query = TemplateQuery {
         active: parameters.active,
         name: parameters.name,
-        before: paging.after()?.map(TemplateId),
+        before: paging.after(List::Templates)?.map(TemplateId),
         limit: limit as i64 + 1,
     };
     let templates = app.store.list_templates(caller.merchant, &query).await?;
-    Ok(Json(Page::of(templates, limit, |template| template.id.0)))
+    Ok(Json(Page::of(List::Templates, templates, limit, |template| template.id.0)))
 }

@@ -1,28 +1,47 @@
-//! JSON merge patch (RFC 7396).
+//! JSON merge patch (RFC 7396) on the texts themselves: what a patch does not touch stays digit for digit, also where
+//! it holds numbers or texts that this program could not read into values of its own.
 
-use serde_json::{Map, Value};
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeMap;
+
+type Members = BTreeMap<String, Box<RawValue>>;
 
 /// `target` with `patch` merged into it: members of objects one by one, null removes, everything else replaces.
-pub fn merged(target: Value, patch: Value) -> Value {
-    let Value::Object(patch) = patch else { return patch };
-    let mut object = match target {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    };
-    for (name, value) in patch {
-        if value.is_null() {
-            object.remove(&name);
-        } else {
-            let old = object.remove(&name).unwrap_or(Value::Null);
-            object.insert(name, merged(old, value));
-        }
+///
+/// # Errors
+/// When the name of a member of an object that has to be merged cannot be read.
+pub fn merged(target: &RawValue, patch: &RawValue) -> Result<Box<RawValue>, serde_json::Error> {
+    if !is_object(patch) {
+        return Ok(patch.to_owned());
     }
-    Value::Object(object)
+    let mut members = if is_object(target) { members(target)? } else { Members::new() };
+    for (name, value) in self::members(patch)? {
+        if value.get() == "null" {
+            members.remove(&name);
+            continue;
+        }
+        let value = match members.get(&name) {
+            Some(old) => merged(old, &value)?,
+            None => merged(RawValue::NULL, &value)?,
+        };
+        members.insert(name, value);
+    }
+    to_raw_value(&members)
+}
+
+/// Whether a value is an object; there is no white space before a raw value.
+pub fn is_object(value: &RawValue) -> bool {
+    value.get().starts_with('{')
+}
+
+fn members(object: &RawValue) -> Result<Members, serde_json::Error> {
+    serde_json::from_str(object.get())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::merged;
+    #![allow(clippy::unwrap_used)]
+    use super::*;
     use serde_json::{Value, json};
 
     /// The examples of the RFC's appendix A.
@@ -46,7 +65,18 @@ mod tests {
             (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
         ];
         for (target, patch, result) in cases {
-            assert_eq!(merged(target.clone(), patch.clone()), result, "{target} with {patch}");
+            let raw = |value: &Value| to_raw_value(value).unwrap();
+            let got: Value = serde_json::from_str(merged(&raw(&target), &raw(&patch)).unwrap().get()).unwrap();
+            assert_eq!(got, result, "{target} with {patch}");
         }
+    }
+
+    #[test]
+    fn what_no_program_can_hold_is_carried_over() {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let target = raw(r#"{"p":{"n":1e400,"s":"\ud800","m":1.50},"q":1}"#);
+        let got = merged(&target, &raw(r#"{"p":{"m":null,"x":9e999},"q":2}"#)).unwrap();
+        assert_eq!(got.get(), r#"{"p":{"n":1e400,"s":"\ud800","x":9e999},"q":2}"#);
+        assert!(merged(&raw(r#"{"\ud800":1}"#), &raw(r#"{"a":1}"#)).is_err());
     }
 }

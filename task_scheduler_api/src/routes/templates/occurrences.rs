@@ -1,8 +1,8 @@
 //! `GET /v1/templates/{id}/occurrences`
 
 use super::shared::not_found;
-use crate::extract::{Caller, PathId, Query, TemplatesRead};
-use crate::paging::{CursorKey, Page, Paging};
+use crate::extract::{Caller, PathId, Query, TemplatesRead, time};
+use crate::paging::{CursorKey, List, Page, Paging};
 use crate::problem::Problem;
 use crate::state::AppState;
 use axum::Json;
@@ -20,8 +20,10 @@ use uuid::Uuid;
 #[into_params(parameter_in = Query)]
 pub struct Parameters {
     /// The earliest nominal time, inclusive.
+    #[serde(default, deserialize_with = "time::optional")]
     from: Option<DateTime<Utc>>,
     /// The latest nominal time, inclusive.
+    #[serde(default, deserialize_with = "time::optional")]
     to: Option<DateTime<Utc>>,
     /// Rows of a page, 1 to 200 (default 50).
     limit: Option<u32>,
@@ -71,11 +73,11 @@ pub async fn list_occurrences(
 ) -> Result<Json<Page<RecordedOccurrence>>, Problem> {
     let paging = Paging { limit: parameters.limit, cursor: parameters.cursor };
     let limit = paging.limit()?;
-    let before = paging.after()?;
+    let before = paging.after(List::Occurrences)?;
     let query = LedgerQuery { from: parameters.from, to: parameters.to, before, limit: limit as i64 + 1 };
     let entries = app.store.list_occurrences(caller.merchant, id, &query).await?.ok_or_else(|| not_found(id))?;
     let rows = entries.into_iter().map(RecordedOccurrence::from).collect();
-    Ok(Json(Page::of(rows, limit, |row: &RecordedOccurrence| row.at)))
+    Ok(Json(Page::of(List::Occurrences, rows, limit, |row: &RecordedOccurrence| row.at)))
 }
 
 impl CursorKey for DateTime<Utc> {
@@ -84,6 +86,6 @@ impl CursorKey for DateTime<Utc> {
     }
 
     fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
-        DateTime::from_timestamp_micros(i64::from_be_bytes(bytes.try_into().ok()?))
+        DateTime::from_timestamp_micros(i64::from_be_bytes(bytes.try_into().ok()?)).filter(|at| time::is_taken(*at))
     }
 }

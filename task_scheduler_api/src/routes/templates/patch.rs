@@ -1,8 +1,8 @@
 //! `PATCH /v1/templates/{id}`
 
 use super::body::{Definition, from_document};
-use super::etag::{IfMatch, Tagged, mismatch};
-use super::merge_patch::merged;
+use super::etag::{IfMatch, Tagged};
+use super::merge_patch::{is_object, merged};
 use super::shared::{change, not_found};
 use crate::extract::{Caller, JsonBody, PathId, TemplatesWrite};
 use crate::problem::Problem;
@@ -11,12 +11,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use scheduler_core::domain::{Template, TemplateId, TemplateSpec};
 use scheduler_core::store::templates::TemplateChange;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 /// How often somebody else may be first before the caller hears of it.
-const TRIES: usize = 5;
+const TRIES: usize = 50;
 
 /// Change a template in part
 ///
@@ -31,7 +31,7 @@ const TRIES: usize = 5;
     request_body(content = TemplateSpec, content_type = "application/merge-patch+json", description = "Any part of a template"),
     responses(
         (status = 200, description = "The new version.", body = Template),
-        (status = 409, description = "`name_taken`: another template has the name."),
+        (status = 409, description = "`name_taken`: another template has the name; `conflict`: other requests kept changing it."),
         (status = 412, description = "The template has another version than `If-Match` allows."),
     )
 )]
@@ -40,45 +40,45 @@ pub async fn patch_template(
     State(app): State<AppState>,
     PathId(id): PathId<TemplateId>,
     if_match: IfMatch,
-    body: JsonBody<Value>,
+    body: JsonBody<Box<RawValue>>,
 ) -> Result<Tagged, Problem> {
-    if !body.value.is_object() {
+    let patch = body.value;
+    if !is_object(&patch) {
         return Err(Problem::invalid_field("", "a merge patch of a template is a JSON object"));
     }
-    let mut current = app.store.get_template(caller.merchant, id).await?.ok_or_else(|| not_found(id))?;
     for _ in 0..TRIES {
+        let current = app.store.get_template(caller.merchant, id).await?.ok_or_else(|| not_found(id))?;
         if_match.check(current.version)?;
-        let definition = patched(&current, &body.value, &app)?;
+        let definition = patched(&current, &patch, &app)?;
         app.lanes.one(&app.store, caller.merchant, &definition.spec.job.queue).await?;
         let replace = TemplateChange::Replace { spec: &definition.spec, schedule: &definition.schedule };
         let only_this_version = IfMatch(Some(vec![current.version]));
         match change(&app, caller.merchant, id, &only_this_version, replace).await {
+            // Somebody else was first: merge into what they have made of it.
             Err(problem) if problem.status == StatusCode::PRECONDITION_FAILED => {}
             done => return done.map(|template| Tagged(StatusCode::OK, template)),
         }
-        current = app.store.get_template(caller.merchant, id).await?.ok_or_else(|| not_found(id))?;
     }
-    Err(mismatch(current.version))
+    Err(Problem::conflict("conflict", "the template kept being changed by other requests meanwhile; try again"))
+}
+
+/// A template as its definition, with the stored text of its job.
+#[derive(Serialize)]
+struct Document<'a> {
+    name: &'a str,
+    schedule: &'a Value,
+    job: &'a RawValue,
+    active: bool,
+    overlap: &'a str,
 }
 
 /// The definition of a template with a patch merged into it.
-fn patched(current: &Template, patch: &Value, app: &AppState) -> Result<Definition, Problem> {
-    let job: Value = serde_json::from_str(current.job.get()).unwrap_or_default();
-    let document = json!({
-        "name": current.name, "schedule": current.schedule, "job": job, "active": current.active, "overlap": current.overlap,
-    });
-    let mut definition = from_document(&merged(document, patch.clone()), app)?;
-    if patch.pointer("/job/payload").is_none() && patch.get("job").is_none_or(Value::is_object) {
-        definition.spec.job.payload = stored_payload(current);
-    }
-    Ok(definition)
-}
-
-/// A payload that the patch does not touch stays as it was written, digit for digit.
-fn stored_payload(current: &Template) -> Option<Box<RawValue>> {
-    #[derive(Deserialize)]
-    struct Stored {
-        payload: Option<Box<RawValue>>,
-    }
-    serde_json::from_str::<Stored>(current.job.get()).ok()?.payload
+fn patched(current: &Template, patch: &RawValue, app: &AppState) -> Result<Definition, Problem> {
+    let Template { name, schedule, job, active, overlap, .. } = current;
+    let document = to_raw_value(&Document { name, schedule, job, active: *active, overlap });
+    let document = document.and_then(|document| merged(&document, patch)).map_err(|error| {
+        let detail = format!("cannot be merged ({error}); replace the template with PUT");
+        Problem::invalid_field("", detail)
+    })?;
+    from_document(&document, app)
 }

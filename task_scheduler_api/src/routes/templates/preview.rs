@@ -1,7 +1,7 @@
 //! `POST /v1/templates/preview`
 
 use super::body::parse_schedule;
-use crate::extract::{Caller, JsonBody, TemplatesRead};
+use crate::extract::{Caller, JsonBody, TemplatesRead, time};
 use crate::problem::Problem;
 use crate::state::AppState;
 use axum::Json;
@@ -26,7 +26,7 @@ pub struct PreviewRequest {
     #[schema(value_type = ScheduleSpec)]
     schedule: Value,
     /// Look at what comes after this time, as a template would that is created then (default: now).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time::optional")]
     from: Option<DateTime<Utc>>,
     /// How many occurrences, 1 to 1000 (default 10).
     #[serde(default)]

@@ -1,7 +1,7 @@
 //! `POST /v1/templates/{id}/trigger`
 
 use super::shared::not_found;
-use crate::extract::{Caller, PathId, TemplatesWrite, Traceparent};
+use crate::extract::{Caller, NoBody, PathId, TemplatesWrite, Traceparent};
 use crate::idempotency::{self, Idempotency};
 use crate::problem::Problem;
 use crate::routes::jobs;
@@ -34,6 +34,7 @@ pub async fn trigger_template(
     id: PathId<TemplateId>,
     trace: Traceparent,
     idempotency: Idempotency,
+    _body: NoBody,
 ) -> Result<Response, Problem> {
     let now = jobs::now(&app);
     let key = idempotency.key_for(&app, b"", now);
