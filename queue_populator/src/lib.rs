@@ -29,7 +29,7 @@ use scheduler_core::config::Settings;
 use scheduler_core::health::Health;
 use scheduler_core::lifecycle::Shutdown;
 use scheduler_core::queue::{HintSender, ReadyQueue};
-use scheduler_core::reconcile::Wake;
+use scheduler_core::reconcile::{Reconcile as _, Wake};
 use scheduler_core::store::{Store, StoreResult, StoreRole};
 use std::collections::BTreeSet;
 use weights::{Weights, WeightsStep};
@@ -63,6 +63,11 @@ pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyh
         health: health.clone(),
         endings: endings.clone(),
     };
+    let mut weighing = WeightsStep { store: stores.judges.clone(), weights };
+    // Before the first lane is served, or the first thousands of jobs would be shared out as if all weighed the same.
+    if let Err(error) = weighing.tick().await {
+        tracing::warn!(%error, "the merchants' weights are not known yet; until they are, all weigh the same");
+    }
     let keeper = LaneKeeper::new(stores.leases.clone(), configured_lanes(&settings), tools, lanes.clone());
     let holder = keeper.holder();
     let loops = Loops::new(&health, &shutdown);
@@ -84,7 +89,7 @@ pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyh
         loops.run(Endings { store: store(), announcer: announcer.clone() }, endings.clone(), sweep),
         loops.run(BlockedSweep::new(store(), announcer), Wake::new(), dependencies::SWEEP_PERIOD),
         loops.run(Overlaps::new(store(), clock.clone(), endings), Wake::new(), sweep),
-        loops.run(WeightsStep { store: store(), weights }, Wake::new(), weights::PERIOD),
+        loops.run(weighing, Wake::new(), weights::PERIOD),
         loops.run(clock_step, Wake::new(), CLOCK_PERIOD),
         watching,
     );

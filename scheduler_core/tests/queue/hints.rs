@@ -85,7 +85,7 @@ async fn a_cut_subscription_comes_back_and_says_that_something_was_missed() {
     for _ in 0..2 {
         sender.ending().await;
         assert_eq!(next(&mut receiver).await, Hint::Ending);
-        proxy.close();
+        proxy.close().await;
         eventually(WAIT, || async { (!through.is_connected()).then_some(()) }).await;
         proxy.open().await;
         assert_eq!(next(&mut receiver).await, Hint::Missed);

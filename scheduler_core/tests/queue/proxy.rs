@@ -48,9 +48,11 @@ impl Proxy {
     }
 
     /// Cuts every connection and lets nobody in.
-    pub fn close(&mut self) {
+    pub async fn close(&mut self) {
         if let Some(acceptor) = self.acceptor.take() {
             acceptor.abort();
+            // The port is free only when the task, and the listener in it, is gone.
+            let _aborted = acceptor.await;
         }
         for connection in self.connections.lock().drain(..) {
             connection.abort();

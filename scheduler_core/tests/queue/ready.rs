@@ -155,7 +155,7 @@ async fn without_a_connection_everything_fails_at_once_and_works_again_later() {
     let generation = Uuid::new_v4();
     queue.push("default", 5, generation, &[(0.0, member(1))]).await.unwrap();
 
-    proxy.close();
+    proxy.close().await;
     eventually(WAIT * 5, || async { (!connection.is_connected()).then_some(()) }).await;
     let asked = Instant::now();
     assert!(matches!(queue.push("default", 5, generation, &[]).await, Err(QueueError::NotConnected(_))));
