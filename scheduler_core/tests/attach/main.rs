@@ -85,7 +85,7 @@ async fn a_redis_that_comes_and_goes_is_noticed() {
     for _ in 0..2 {
         tokio::time::timeout(WAIT, watch.up()).await.unwrap();
         eventually(WAIT, || async { component(&health, REDIS).filter(Result::is_ok) }).await.unwrap();
-        proxy.close();
+        proxy.close().await;
         tokio::time::timeout(WAIT, watch.down()).await.unwrap();
         let why = eventually(WAIT, || async { component(&health, REDIS).filter(Result::is_err) }).await;
         assert_eq!(why, Err("does not answer; slower".to_owned()));
