@@ -97,8 +97,11 @@ const QUEUES: &str = "
                ))::float8 AS oldest_due_age_seconds
           FROM (SELECT clock_timestamp() AS now) AS clock
          CROSS JOIN jobs_live j
-          LEFT JOIN claims c ON c.merchant_id = j.merchant_id AND c.job_id = j.id
-         WHERE j.merchant_id = $1 AND j.queue IN (SELECT name FROM page)
+         -- By key for each row: joined as a table, claims that statistics call empty are read whole for each job.
+         CROSS JOIN LATERAL (
+              SELECT (SELECT c.job_id FROM claims c
+                       WHERE c.merchant_id = ANY (ARRAY[j.merchant_id]) AND c.job_id = j.id) AS job_id OFFSET 0) c
+         WHERE j.merchant_id = $1 AND j.queue = ANY (ARRAY(SELECT name FROM page))
          GROUP BY j.queue
     )
     SELECT p.name, p.lane, p.paused_at, p.created_at, d.oldest_due_age_seconds,
@@ -139,6 +142,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn queues(&self, merchant: MerchantId, after: Option<&str>, rows: usize) -> StoreResult<Vec<Queue>> {
         let rows = sqlx::query(QUEUES)
+            // Planned each time: a plan made while there was nothing to count would stay.
+            .persistent(false)
             .bind(merchant.0)
             .bind(after)
             .bind(rows as i64)
@@ -154,6 +159,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn queue(&self, merchant: MerchantId, name: &str) -> StoreResult<Option<Queue>> {
         let row = sqlx::query(QUEUES)
+            // Planned each time: a plan made while there was nothing to count would stay.
+            .persistent(false)
             .bind(merchant.0)
             .bind(None::<String>)
             .bind(1_i64)
