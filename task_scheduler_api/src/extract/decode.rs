@@ -225,6 +225,40 @@ mod tests {
     }
 
     #[test]
+    fn arrays_are_no_objects_and_enums_are_names() {
+        let detail = "expected an object, found an array";
+        for (body, pointer) in [
+            ("[]", ""),
+            (r#"["default", 5]"#, ""),
+            (r#"{"target":["noop"]}"#, "/target"),
+            (r#"{"target":["http",{"url":"http://a"}]}"#, "/target"),
+            (r#"{"target":{"kind":"noop"},"backoff":[]}"#, "/backoff"),
+        ] {
+            assert_eq!(field(body), (pointer.to_owned(), detail.to_owned()), "{body}");
+        }
+        let wrong = field(r#"{"target":{"kind":"noop"},"run_if":true}"#);
+        assert_eq!(wrong, ("/run_if".into(), "expected one of all_succeeded, all_finished, found true".into()));
+        assert_eq!(field(r#"{"target":{"kind":"noop"},"run_if":{"all_finished":null}}"#).0, "/run_if");
+        assert_eq!(field(r#"{"target":{"kind":"noop"},"backoff":{"jitter":5}}"#).0, "/backoff/jitter");
+        assert!(field(r#"{"target":{"kind":"noop"},"run_if":"al_succeeded"}"#).1.contains("did you mean"));
+        let lists = r#"{"target":{"kind":"noop"},"payload":[[]],"metadata":{"a":[1,[2]]},"depends_on":[]}"#;
+        assert!(json::<JobSpec>(lists.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn refusals_speak_of_json_and_times() {
+        let said = |fields: &str| field(&format!(r#"{{"target":{{"kind":"noop"}},{fields}}}"#));
+        assert_eq!(said(r#""priority":"x""#), ("/priority".into(), "expected a whole number, found \"x\"".into()));
+        assert_eq!(said(r#""priority":70000"#), ("/priority".into(), "70000 is out of range".into()));
+        for time in [r#""2027""#, r#""soon""#, r#""2027-01-31T09:00:00Z!""#] {
+            let (at, detail) = said(&format!(r#""run_at":{time}"#));
+            assert_eq!((at.as_str(), detail.contains("RFC 3339")), ("/run_at", true), "{detail}");
+        }
+        assert!(said(r#""depends_on":["x"]"#).1.contains("UUID"));
+        assert_eq!(field(r#"{"target":null}"#), ("/target".into(), "expected an object, found null".into()));
+    }
+
+    #[test]
     fn kinds_that_come_later_are_named_as_such() {
         let (at, detail) = field(r#"{"target":{"kind":"grpc"}}"#);
         assert_eq!(

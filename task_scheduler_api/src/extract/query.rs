@@ -209,6 +209,7 @@ mod tests {
         state: Vec<JobState>,
         #[serde(default)]
         tag: Vec<String>,
+        #[serde(default, deserialize_with = "crate::extract::time::optional")]
         created_after: Option<DateTime<Utc>>,
         exact: Option<bool>,
     }
@@ -232,7 +233,16 @@ mod tests {
     fn each_refusal_names_its_parameter() {
         assert_eq!(refused("limit=x"), FieldError::new("/limit", "`x` is not a whole number from 0"));
         assert_eq!(refused("limit=1&limit=2").pointer, "/limit");
-        assert_eq!(refused("created_after=yesterday").pointer, "/created_after");
+        for no_time in ["created_after=yesterday", "created_after=2027", "created_after="] {
+            let refusal = refused(no_time);
+            assert_eq!((refusal.pointer.as_str(), refusal.detail.contains("RFC 3339")), ("/created_after", true));
+        }
+        for far in
+            ["-262143-01-01T00:00:00Z", "%2B262142-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z"]
+        {
+            let refusal = refused(&format!("created_after={far}"));
+            assert_eq!(refusal, FieldError::new("/created_after", "the year must be from 1970 to 9998"));
+        }
         assert!(refused("state=deda").detail.contains("is no job state"));
         assert_eq!(refused("state=deda").pointer, "/state");
         assert!(refused("limt=5").detail.contains("did you mean `limit`"));

@@ -42,7 +42,9 @@ async fn one_bad_job_refuses_them_all_and_is_pointed_at() {
         (&json!(holder), &json!("/jobs/7/dedupe_key"))
     );
     let twice = vec![job(json!({"dedupe_key": "e"})), job(json!({"dedupe_key": "e"}))];
-    world.post("/v1/jobs/batch", batch(twice)).await.problem(409, "duplicate_job");
+    let twice = world.post("/v1/jobs/batch", batch(twice)).await.problem(409, "duplicate_job");
+    assert_eq!((twice.get("job_id"), &twice["errors"][0]["pointer"]), (None, &json!("/jobs/1/dedupe_key")));
+    assert!(twice["detail"].as_str().unwrap().starts_with("two jobs of the batch"), "{twice}");
     assert_eq!(sql::number(world.store(), "SELECT count(*) FROM jobs_live").await, 1);
 }
 

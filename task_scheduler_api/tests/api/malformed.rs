@@ -49,6 +49,81 @@ async fn wrong_types_are_422_everywhere() {
 }
 
 #[tokio::test]
+async fn arrays_do_not_stand_for_objects() {
+    let world = World::new().await;
+    let noop = json!({"kind": "noop"});
+    for (path, body, pointer) in [
+        ("/v1/jobs", json!(["default", 5]), ""),
+        ("/v1/jobs", json!({"target": ["noop"]}), "/target"),
+        ("/v1/jobs", json!({"target": noop, "backoff": ["fixed"]}), "/backoff"),
+        ("/v1/jobs/batch", json!([[]]), ""),
+        ("/v1/jobs/batch", json!({"jobs": [job(json!({})), []]}), "/jobs/1"),
+        ("/v1/jobs/batch", json!({"jobs": [{"target": ["noop"]}]}), "/jobs/0/target"),
+        ("/v1/dead-letters/purge", json!(["default"]), ""),
+        ("/v1/dead-letters/redrive", json!([]), ""),
+        ("/v1/templates", json!(["n"]), ""),
+        ("/v1/templates", json!({"name": "n", "schedule": {}, "job": ["default"]}), "/job"),
+        ("/v1/templates", json!({"name": "n", "schedule": [], "job": {"target": noop}}), "/schedule"),
+        ("/v1/templates", json!({"name": "n", "schedule": {}, "job": {"target": noop}, "overlap": 5}), "/overlap"),
+        ("/v1/templates/preview", json!([{"kind": "cron"}]), ""),
+        ("/v1/templates/preview", json!({"schedule": []}), "/schedule"),
+    ] {
+        let detail = world.post(path, body.clone()).await.invalid(pointer);
+        assert!(detail.contains("object") || pointer == "/overlap", "{body}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn times_no_calendar_holds_are_refused_where_they_stand() {
+    let world = World::new().await;
+    let unknown = "/v1/templates/00000000-0000-7000-8000-000000000000/occurrences";
+    let lists = [
+        ("/v1/jobs", ["created_after", "created_before", "run_after", "run_before"].as_slice()),
+        ("/v1/dead-letters", &["after", "before"]),
+        (unknown, &["from", "to"]),
+    ];
+    let schedule = json!({"kind": "interval", "every_seconds": 60});
+    for far in ["-262143-01-01T00:00:00Z", "+262142-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z"] {
+        for (path, parameters) in lists {
+            for parameter in parameters {
+                let at = far.replace('+', "%2B");
+                world.get(&format!("{path}?{parameter}={at}")).await.invalid(&format!("/{parameter}"));
+            }
+        }
+        for path in ["/v1/dead-letters/redrive", "/v1/dead-letters/purge"] {
+            world.post(path, json!({"after": far})).await.invalid("/after");
+            world.post(path, json!({"before": far})).await.invalid("/before");
+        }
+        let detail =
+            world.post("/v1/templates/preview", json!({"schedule": schedule, "from": far})).await.invalid("/from");
+        assert_eq!(detail, "the year must be from 1970 to 9998");
+    }
+    for edge in ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59Z"] {
+        for parameter in ["created_after", "created_before", "run_after", "run_before"] {
+            world.get(&format!("/v1/jobs?{parameter}={edge}")).await.expect(200);
+        }
+        for schedule in [&schedule, &json!({"kind": "cron", "expression": "0 9 * * *"})] {
+            let request = json!({"schedule": schedule, "from": edge, "count": 1000});
+            world.post("/v1/templates/preview", request).await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_list_is_refused() {
+    let world = World::new().await;
+    for _ in 0..2 {
+        world.create(json!({})).await;
+    }
+    let page = world.get("/v1/jobs?limit=1").await.expect(200);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    world.get(&format!("/v1/jobs?cursor={cursor}")).await.expect(200);
+    for path in ["/v1/dead-letters", "/v1/templates", "/v1/queues"] {
+        world.get(&format!("{path}?cursor={cursor}")).await.invalid("/cursor");
+    }
+}
+
+#[tokio::test]
 async fn the_character_nul_is_refused_where_it_stands() {
     let world = World::new().await;
     let cases = [
@@ -112,7 +187,9 @@ async fn paths_and_methods_that_are_not_there() {
     world.get("/v1/jobs/a/b/c").await.problem(404, "not_found");
     let answer = world.delete("/v1/jobs").await;
     assert!(answer.header("allow").contains("POST"), "{answer:?}");
-    answer.problem(405, "method_not_allowed");
+    let problem = answer.problem(405, "method_not_allowed");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("GET") && detail.contains("POST"), "{detail}");
 }
 
 #[tokio::test]

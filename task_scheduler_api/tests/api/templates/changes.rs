@@ -70,6 +70,44 @@ async fn a_patch_leaves_a_payload_digit_for_digit() {
 }
 
 #[tokio::test]
+async fn a_patch_keeps_a_job_whose_payload_no_program_can_hold() {
+    let api = Api::start().await;
+    for (n, number) in [r#""n":1e400"#, r#""n":"\ud800""#].into_iter().enumerate() {
+        let path = api.template(&every(&format!("n{n}"), 60)).await;
+        let job = format!(
+            r#"{{"queue":"mail","priority":2,"target":{{"kind":"http","url":"https://example.com/hook"}},"payload":{{{number},"s":1}}}}"#
+        );
+        templates::damage(api.store(), api.merchant, id_of(&path), &job).await;
+        let api = &api;
+        let stored = |part: String| async move {
+            let query = format!("SELECT count(*) FROM templates WHERE name = 'm{n}' AND position('{part}' IN job) > 0");
+            assert_eq!(sql::number(api.store(), &query).await, 1, "{part}");
+        };
+        assert_eq!(api.patch(&path, &json!({"name": format!("m{n}")})).await.status, 200);
+        for kept in [&format!(r#"{{{number},"s":1}}"#), "example.com/hook", r#""queue":"mail""#, r#""priority":2"#] {
+            stored(kept.to_owned()).await;
+        }
+        // Merged inside the payload, member by member; replaced as a whole; removed.
+        assert_eq!(api.patch(&path, &json!({"job": {"payload": {"s": 2}}})).await.status, 200);
+        stored(format!(r#"{{{number},"s":2}}"#)).await;
+        assert_eq!(api.patch(&path, &json!({"job": {"payload": 7}})).await.ok()["job"]["payload"], 7);
+        assert_eq!(api.patch(&path, &json!({"job": {"payload": null}})).await.ok()["job"].get("payload"), None);
+    }
+}
+
+#[tokio::test]
+async fn many_patches_at_once_all_count() {
+    let api = Api::start().await;
+    let path = api.template(&every("n", 60)).await;
+    let patches: Vec<_> = (0..12).map(|n| json!({"job": {"metadata": {format!("k{n}"): n}}})).collect();
+    let answers = futures::future::join_all(patches.iter().map(|patch| api.patch(&path, patch))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let shown = api.get(&path).await.ok();
+    assert_eq!(shown["job"]["metadata"].as_object().unwrap().len(), 12);
+    assert_eq!(shown["version"], 13);
+}
+
+#[tokio::test]
 async fn patches_at_once_all_count() {
     let api = Api::start().await;
     let path = api.template(&every("n", 60)).await;
@@ -168,5 +206,8 @@ async fn a_trigger_makes_a_job_that_is_due_now() {
     let keyed = || api.send(Method::POST, &at, &[("idempotency-key", "t-1")], None);
     assert_eq!(keyed().await.ok()["id"], keyed().await.ok()["id"]);
     assert_eq!(sql::number(api.store(), "SELECT count(*) FROM jobs_live").await, 2);
+    assert_eq!(api.post(&at, &json!({"payload": 1})).await.pointers(422), [""]);
+    assert_eq!(api.post(&at, &json!([])).await.pointers(422), [""]);
+    assert_eq!(api.post(&at, &json!({})).await.status, 201);
     assert_eq!(api.act("/v1/templates/00000000-0000-7000-8000-000000000000/trigger").await.code(404), "not_found");
 }
