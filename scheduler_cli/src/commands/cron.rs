@@ -58,7 +58,7 @@ pub fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
 }
 
 fn occurrences(schedule: &Schedule, from: DateTime<Utc>, count: usize) -> Vec<Value> {
-    let context = EvalContext { start: from, template_id: uuid::Uuid::nil() };
+    let context = EvalContext::new(from, uuid::Uuid::nil());
     let mut times = Vec::new();
     let mut after = from;
     while times.len() < count {

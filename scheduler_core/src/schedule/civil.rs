@@ -49,7 +49,7 @@ impl Month {
         Some(Month {
             year,
             number,
-            first_day: i64::from(first.num_days_from_ce()) - EPOCH_FROM_CE,
+            first_day: day_number(first),
             first_weekday: first.weekday().num_days_from_sunday(),
             length: length(year, number),
         })
@@ -65,6 +65,11 @@ impl Month {
 pub(super) fn date(days: i64) -> Option<NaiveDate> {
     let from_ce = i32::try_from(days.checked_add(EPOCH_FROM_CE)?).ok()?;
     NaiveDate::from_num_days_from_ce_opt(from_ce)
+}
+
+/// Days from 1970-01-01 to a date.
+pub(super) fn day_number(date: NaiveDate) -> i64 {
+    i64::from(date.num_days_from_ce()) - EPOCH_FROM_CE
 }
 
 fn length(year: i32, month: u32) -> u32 {

@@ -17,6 +17,16 @@ impl ScheduleError {
         ScheduleError { pointer: format!("/{escaped}"), detail: detail.into() }
     }
 
+    /// The same error, of an object that lies at `pointer`.
+    pub(super) fn under(self, pointer: &str) -> Self {
+        ScheduleError { pointer: format!("{pointer}{}", self.pointer), ..self }
+    }
+
+    /// The same error, one step deeper.
+    pub(super) fn child(self, step: &str) -> Self {
+        ScheduleError { pointer: format!("{}/{step}", self.pointer), ..self }
+    }
+
     /// An error about the schedule as a whole.
     pub(super) fn whole(detail: impl Into<String>) -> Self {
         ScheduleError { pointer: String::new(), detail: detail.into() }

@@ -1,6 +1,6 @@
 //! `interval`: every n seconds of real time. The n-th tick is computed from the anchor, so nothing drifts.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
@@ -32,6 +32,8 @@ pub enum Anchor {
     Epoch,
     /// The creation of the template, [`EvalContext::start`].
     Start,
+    /// The end of the last run, [`EvalContext::last_completion`]: there is one occurrence at a time.
+    Completion,
     /// A given instant.
     At(DateTime<Utc>),
 }
@@ -51,23 +53,32 @@ impl IntervalSchedule {
         self.timezone
     }
 
-    pub(super) fn next_after(&self, after: DateTime<Utc>, ctx: &EvalContext) -> Option<Occurrence> {
+    pub(super) fn next_after(&self, after: DateTime<Utc>, ctx: &EvalContext<'_>) -> Option<Occurrence> {
         let anchor = i128::from(match self.anchor {
             Anchor::Epoch => 0,
             Anchor::Start => ctx.start.timestamp_micros(),
             Anchor::At(at) => at.timestamp_micros(),
+            Anchor::Completion => return self.after_completion(after, ctx),
         });
         let every = i128::from(self.every_seconds) * MICROS;
         let passed = i128::from(after.timestamp_micros()) - anchor;
         let ticks = if passed < 0 { 0 } else { passed / every + 1 };
         let micros = i64::try_from(anchor + ticks * every).ok()?;
-        Some(Occurrence { at: DateTime::from_timestamp_micros(micros)?, note: None })
+        DateTime::from_timestamp_micros(micros).map(Occurrence::plain)
+    }
+
+    /// One interval after the end of the last run, and then nothing until the next run has ended.
+    fn after_completion(&self, after: DateTime<Utc>, ctx: &EvalContext<'_>) -> Option<Occurrence> {
+        let length = i64::try_from(self.every_seconds).ok().and_then(TimeDelta::try_seconds)?;
+        let at = ctx.last_completion?.checked_add_signed(length)?;
+        (at > after).then(|| Occurrence::plain(at))
     }
 
     pub(super) fn describe(&self) -> String {
         let anchor = match self.anchor {
             Anchor::Epoch => "counted from 1970-01-01T00:00:00Z".to_owned(),
             Anchor::Start => "counted from the creation of the template".to_owned(),
+            Anchor::Completion => "counted from the end of the last run".to_owned(),
             Anchor::At(at) => {
                 format!("from {} on", at.with_timezone(&self.timezone).to_rfc3339_opts(SecondsFormat::AutoSi, true))
             }
@@ -103,7 +114,8 @@ fn every_seconds(members: &mut Members<'_>) -> Option<u64> {
 }
 
 fn anchor(members: &mut Members<'_>) -> Option<Anchor> {
-    const ALLOWED: &str = "allowed are an RFC 3339 time, \"epoch\" and \"start\"";
+    const NAMES: [&str; 3] = ["epoch", "start", "completion"];
+    const ALLOWED: &str = "allowed are an RFC 3339 time, \"epoch\", \"start\" and \"completion\"";
     let Some(value) = members.get("anchor") else {
         return Some(Anchor::Epoch);
     };
@@ -111,8 +123,8 @@ fn anchor(members: &mut Members<'_>) -> Option<Anchor> {
     let problem = match text {
         "epoch" => return Some(Anchor::Epoch),
         "start" => return Some(Anchor::Start),
-        "completion" => format!("\"completion\" is not available yet; {ALLOWED}"),
-        _ => match (instant(text), nearest(text, ["epoch", "start"])) {
+        "completion" => return Some(Anchor::Completion),
+        _ => match (instant(text), nearest(text, NAMES)) {
             (Ok(at), _) => return Some(Anchor::At(at)),
             (Err(_), Some(near)) => format!("{} is no anchor: did you mean \"{near}\"? {ALLOWED}", quoted(text)),
             (Err(problem), None) => format!("{problem}; {ALLOWED}"),

@@ -4,11 +4,13 @@
 //! checking, so that [`Schedule::next_after`] is integer arithmetic that neither fails, allocates nor loops.
 //! One file (or folder) per kind; a new kind is a variant here, a line in [`Schedule::parse`] and its own file.
 
+mod calendar;
 mod civil;
 mod cron;
 mod error;
 mod interval;
 mod object;
+mod occurrence;
 mod once;
 mod policy;
 mod spec;
@@ -20,14 +22,14 @@ mod words;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
-use uuid::Uuid;
 
+use calendar::CalendarRules;
+pub use calendar::{Calendar, CalendarSet, CalendarUse, Mode as CalendarMode, Roll};
 pub use cron::CronSchedule;
 pub use error::ScheduleError;
 pub use interval::{Anchor, IntervalSchedule};
+pub use occurrence::{EvalContext, Occurrence, OccurrenceNote, Suppression};
 pub use once::OnceSchedule;
 pub use policy::{DstFold, DstGap};
 pub use spec::ScheduleSpec;
@@ -45,7 +47,14 @@ const LATER_KINDS: [&str; 5] = ["rrule", "windows", "union", "calendar", "calend
 
 /// A parsed and validated schedule.
 #[derive(Clone, Debug)]
-pub enum Schedule {
+pub struct Schedule {
+    kind: Kind,
+    calendars: Option<CalendarRules>,
+}
+
+/// What names the times of a schedule.
+#[derive(Clone, Debug)]
+pub enum Kind {
     /// Local times described by a cron expression.
     Cron(CronSchedule),
     /// Every n seconds of real time from an anchor.
@@ -54,58 +63,62 @@ pub enum Schedule {
     Once(OnceSchedule),
 }
 
-/// What an evaluation may depend on besides the schedule itself.
-#[derive(Clone, Copy, Debug)]
-pub struct EvalContext {
-    /// When the template was created: the interval anchor `start`.
-    pub start: DateTime<Utc>,
-    /// The template, for expressions that spread load by a stable hash of it.
-    pub template_id: Uuid,
-}
-
-/// One nominal time of a schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Occurrence {
-    /// The instant at which it is due.
-    pub at: DateTime<Utc>,
-    /// Set when a clock change touches it.
-    pub note: Option<OccurrenceNote>,
-}
-
-/// How a clock change touches an occurrence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OccurrenceNote {
-    /// It stands for at least one local time that does not exist that day.
-    DstGap,
-    /// Its local time happens twice that day.
-    DstFold,
-}
-
 impl Schedule {
     /// Parses and validates the JSON form of a schedule, an object tagged by `kind`.
+    ///
+    /// Calendars are named, not contained: whether they exist is for [`Schedule::check_calendars`] to say.
     ///
     /// # Errors
     /// Everything that is wrong with it, each with a pointer relative to the schedule object: unknown fields and
     /// kinds, wrong types, values out of range, unknown zones, expressions that could never run.
     pub fn parse(value: &Value) -> Result<Schedule, Vec<ScheduleError>> {
         let object = object::object(value)?;
-        match object::kind(object)? {
-            "cron" => cron::parse(object).map(Schedule::Cron),
-            "interval" => interval::parse(object).map(Schedule::Interval),
-            "once" => once::parse(object).map(Schedule::Once),
+        let kind = match object::kind(object)? {
+            "cron" => cron::parse(object).map(Kind::Cron),
+            "interval" => interval::parse(object).map(Kind::Interval),
+            "once" => once::parse(object).map(Kind::Once),
             other => Err(vec![object::unknown_kind(other)]),
+        };
+        let zone = kind.as_ref().map_or(Tz::UTC, Kind::timezone);
+        let named = object.get("calendars").filter(|value| !value.is_null());
+        let calendars = named.map_or(Ok(None), |value| CalendarRules::parse(value, zone));
+        match (kind, calendars) {
+            (Ok(kind), Ok(calendars)) => Ok(Schedule { kind, calendars }),
+            (kind, calendars) => Err([kind.err(), calendars.err()].into_iter().flatten().flatten().collect()),
         }
     }
 
-    /// The first occurrence strictly after `after`, or `None` when there is none.
+    /// What names its times.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The calendars that it refers to, each name once.
+    pub fn calendar_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.calendars.iter().flat_map(CalendarRules::names).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Whether it can be evaluated with these calendars; to be asked when it is written and when a calendar changes.
     ///
-    /// Allocates nothing and looks at most 200 years ahead.
-    pub fn next_after(&self, after: DateTime<Utc>, ctx: &EvalContext) -> Option<Occurrence> {
-        match self {
-            Schedule::Cron(cron) => cron.next_after(after),
-            Schedule::Interval(interval) => interval.next_after(after, ctx),
-            Schedule::Once(once) => once.next_after(after),
+    /// # Errors
+    /// A calendar that does not exist, or that cannot be used in the way that the schedule asks for.
+    pub fn check_calendars(&self, calendars: &CalendarSet) -> Result<(), Vec<ScheduleError>> {
+        let errors: Vec<_> = self.calendars.iter().flat_map(|rules| rules.check(calendars)).collect();
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// The first occurrence strictly after `after`, or `None` when there is none; also `None` while a calendar that it
+    /// names is missing ([`Schedule::check_calendars`] tells which). Occurrences that do not run are among them, with
+    /// [`Occurrence::suppressed`] set.
+    ///
+    /// Bounded in time and memory whatever the schedule; looks at most 200 years ahead.
+    pub fn next_after(&self, after: DateTime<Utc>, ctx: &EvalContext<'_>) -> Option<Occurrence> {
+        match &self.calendars {
+            None => self.kind.next_after(after, ctx),
+            Some(rules) => rules.next_after(after, ctx.calendars, |after| self.kind.next_after(after, ctx)),
         }
     }
 
@@ -113,7 +126,7 @@ impl Schedule {
     pub fn occurrences<'a>(
         &'a self,
         after: DateTime<Utc>,
-        ctx: &EvalContext,
+        ctx: &EvalContext<'a>,
     ) -> impl Iterator<Item = Occurrence> + use<'a> {
         let ctx = *ctx;
         let first = self.next_after(after, &ctx);
@@ -122,29 +135,51 @@ impl Schedule {
 
     /// The schedule in words, for example `At 09:00, Monday to Friday (America/New_York)`.
     pub fn describe(&self) -> String {
-        match self {
-            Schedule::Cron(cron) => cron.describe(),
-            Schedule::Interval(interval) => interval.describe(),
-            Schedule::Once(once) => once.describe(),
+        let times = self.kind.describe();
+        match &self.calendars {
+            None => times,
+            Some(rules) => format!("{times}, {}", rules.describe()),
         }
     }
 
     /// The zone in which its local times are meant and shown.
     pub fn timezone(&self) -> Tz {
-        match self {
-            Schedule::Cron(cron) => cron.timezone(),
-            Schedule::Interval(interval) => interval.timezone(),
-            Schedule::Once(once) => once.timezone(),
-        }
+        self.kind.timezone()
     }
 
     /// What its owner may want to know, seen from `from`: the next two clock changes that touch it, rules that are
     /// often misread, and that nothing is left to run. Sentences; empty when there is nothing to say.
     pub fn warnings(&self, from: DateTime<Utc>) -> Vec<String> {
+        match &self.kind {
+            Kind::Cron(cron) => cron.warnings(from),
+            Kind::Interval(_) => Vec::new(),
+            Kind::Once(once) => once.warnings(from),
+        }
+    }
+}
+
+impl Kind {
+    fn next_after(&self, after: DateTime<Utc>, ctx: &EvalContext<'_>) -> Option<Occurrence> {
         match self {
-            Schedule::Cron(cron) => cron.warnings(from),
-            Schedule::Interval(_) => Vec::new(),
-            Schedule::Once(once) => once.warnings(from),
+            Kind::Cron(cron) => cron.next_after(after),
+            Kind::Interval(interval) => interval.next_after(after, ctx),
+            Kind::Once(once) => once.next_after(after),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Kind::Cron(cron) => cron.describe(),
+            Kind::Interval(interval) => interval.describe(),
+            Kind::Once(once) => once.describe(),
+        }
+    }
+
+    fn timezone(&self) -> Tz {
+        match self {
+            Kind::Cron(cron) => cron.timezone(),
+            Kind::Interval(interval) => interval.timezone(),
+            Kind::Once(once) => once.timezone(),
         }
     }
 }

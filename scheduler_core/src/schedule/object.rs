@@ -46,11 +46,47 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// Starts reading; every member that is not in `known` (beside `kind`) is recorded as an error.
+    /// Starts reading a schedule; every member that is neither in `known` nor common to all kinds is recorded as an
+    /// error.
     pub(super) fn new(object: &'a Map<String, Value>, known: &[&'static str]) -> Self {
-        let unknown = object.keys().filter(|name| *name != "kind" && !known.contains(&name.as_str()));
+        let all: Vec<_> = ["kind"].iter().chain(known).chain(&["calendars"]).copied().collect();
+        Members::plain(object, &all)
+    }
+
+    /// Starts reading an object that is no schedule.
+    pub(super) fn plain(object: &'a Map<String, Value>, known: &[&'static str]) -> Self {
+        let unknown = object.keys().filter(|name| !known.contains(&name.as_str()));
         let errors = unknown.map(|name| unknown_member(name, known)).collect();
         Members { object, errors }
+    }
+
+    /// Records an error that was found elsewhere.
+    pub(super) fn record(&mut self, error: ScheduleError) {
+        self.errors.push(error);
+    }
+
+    /// The entries of an optional list; what `read` says about an entry is recorded with its index.
+    pub(super) fn list<T>(&mut self, name: &str, most: usize, read: impl Fn(&'a Value) -> Result<T, String>) -> Vec<T> {
+        let list = match self.get(name) {
+            None => return Vec::new(),
+            Some(Value::Array(list)) if list.len() <= most => list,
+            Some(Value::Array(list)) => {
+                self.refuse(name, format!("`{name}` has {} entries; allowed are {most}", list.len()));
+                return Vec::new();
+            }
+            Some(other) => {
+                self.refuse(name, format!("`{name}` must be a list, found {}", type_name(other)));
+                return Vec::new();
+            }
+        };
+        let mut entries = Vec::with_capacity(list.len());
+        for (index, value) in list.iter().enumerate() {
+            match read(value) {
+                Ok(entry) => entries.push(entry),
+                Err(problem) => self.record(ScheduleError::at(name, problem).child(&index.to_string())),
+            }
+        }
+        entries
     }
 
     /// Records what is wrong with a member.
@@ -126,7 +162,7 @@ fn unknown_member(name: &str, known: &[&'static str]) -> ScheduleError {
         Some(near) => format!("did you mean `{near}`? "),
         None => String::new(),
     };
-    ScheduleError::at(name, format!("unknown field {}: {hint}allowed are kind, {}", quoted(name), known.join(", ")))
+    ScheduleError::at(name, format!("unknown field {}: {hint}allowed are {}", quoted(name), known.join(", ")))
 }
 
 /// What a JSON value is, with its article.

@@ -28,7 +28,7 @@ impl OnceSchedule {
     }
 
     pub(super) fn next_after(&self, after: DateTime<Utc>) -> Option<Occurrence> {
-        (self.at > after).then_some(Occurrence { at: self.at, note: None })
+        (self.at > after).then_some(Occurrence::plain(self.at))
     }
 
     pub(super) fn describe(&self) -> String {

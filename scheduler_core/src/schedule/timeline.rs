@@ -71,14 +71,32 @@ impl Timeline {
         (first..=self.changes.len()).map(|index| self.period(index))
     }
 
+    /// The local time at an instant.
+    pub(super) fn local(&self, at: i64) -> i64 {
+        let index = self.changes.partition_point(|change| change.at <= at);
+        at + self.offset_at(index)
+    }
+
+    /// The instant of a local time: the first pass of one that comes twice, the first instant after the gap for one that
+    /// does not exist.
+    pub(super) fn instant(&self, local: i64) -> i64 {
+        let far_before = local.saturating_sub(2 * 86_400);
+        let mut periods = self.periods_from(far_before);
+        let found = periods.find(|period| local < period.end.saturating_add(period.offset));
+        found.map_or(local, |period| (local - period.offset).max(period.begin))
+    }
+
+    fn offset_at(&self, index: usize) -> i64 {
+        index.checked_sub(1).map_or(self.first_offset, |before| self.changes[before].offset)
+    }
+
     fn period(&self, index: usize) -> Period {
-        let offset_at = |index: usize| index.checked_sub(1).map_or(self.first_offset, |i| self.changes[i].offset);
-        let offset = offset_at(index);
+        let offset = self.offset_at(index);
         Period {
             begin: index.checked_sub(1).map_or(i64::MIN, |i| self.changes[i].at),
             end: self.changes.get(index).map_or(i64::MAX, |change| change.at),
             offset,
-            offset_before: offset_at(index.saturating_sub(1)),
+            offset_before: self.offset_at(index.saturating_sub(1)),
             offset_after: self.changes.get(index).map_or(offset, |change| change.offset),
         }
     }

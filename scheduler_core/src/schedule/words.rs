@@ -59,3 +59,9 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
+
+/// That a name refers to nothing, with the one that was probably meant.
+pub(super) fn unknown_name<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let hint = nearest(name, known).map(|near| format!(": did you mean {near:?}?")).unwrap_or_default();
+    format!("there is no {what} {}{hint}", quoted(name))
+}

@@ -22,7 +22,7 @@ impl CronSchedule {
         let periods = self.timeline.periods_from(from).take_while(|period| period.begin < until);
         for period in periods {
             if let Some((at, note)) = self.first_of(&period, from, until) {
-                return Some(Occurrence { at: DateTime::from_timestamp(at, 0)?, note });
+                return Some(Occurrence { note, ..Occurrence::plain(DateTime::from_timestamp(at, 0)?) });
             }
         }
         None

@@ -156,7 +156,8 @@ fn the_class_of_a_schedule() {
         ("@hourly", true),
     ];
     for (expression, elapsed) in table {
-        let Schedule::Cron(cron) = cron(expression, "UTC") else { panic!("{expression} is no cron schedule") };
+        let schedule = cron(expression, "UTC");
+        let Kind::Cron(cron) = schedule.kind() else { panic!("{expression} is no cron schedule") };
         assert_eq!(cron.is_elapsed(), elapsed, "{expression}");
         let policies = if elapsed { (DstGap::Skip, DstFold::Both) } else { (DstGap::NextValid, DstFold::First) };
         assert_eq!((cron.dst_gap(), cron.dst_fold()), policies, "{expression}");

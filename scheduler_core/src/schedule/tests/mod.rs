@@ -15,6 +15,7 @@ mod unusual_zones;
 mod wording;
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::*;
 
@@ -23,8 +24,8 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn context() -> EvalContext {
-    EvalContext { start: at("2026-01-01T00:00:00Z"), template_id: Uuid::nil() }
+fn context() -> EvalContext<'static> {
+    EvalContext::new(at("2026-01-01T00:00:00Z"), Uuid::nil())
 }
 
 fn parsed(value: Value) -> Schedule {

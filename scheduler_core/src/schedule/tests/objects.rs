@@ -33,7 +33,7 @@ fn shapes_are_checked() {
         (json!({"kind": "cron", "expression": 5}), "/expression: `expression` must be a string, found a number"),
         (
             json!({"kind": "cron", "expresion": "* * * * *"}),
-            "/expresion: unknown field \"expresion\": did you mean `expression`? allowed are kind, expression, timezone, dst_gap, dst_fold",
+            "/expresion: unknown field \"expresion\": did you mean `expression`? allowed are kind, expression, timezone, dst_gap, dst_fold, calendars",
         ),
         (json!({"kind": "cron", "expression": "* * * * *", "tz": "UTC"}), "/tz: unknown field \"tz\": allowed are"),
         (json!({"kind": "cron", "expression": "* * * * *", "a/b~c": 1}), "/a~1b~0c: unknown field"),

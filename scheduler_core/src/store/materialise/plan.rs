@@ -32,7 +32,7 @@ pub(super) struct Planned {
 /// successor lies in the future, so that the rule needs no look at the whole past.
 pub(super) fn plan(
     schedule: &Schedule,
-    context: &EvalContext,
+    context: &EvalContext<'_>,
     cursor_at: DateTime<Utc>,
     now: DateTime<Utc>,
     horizon: DateTime<Utc>,
@@ -47,7 +47,8 @@ pub(super) fn plan(
         let at = occurrence.at;
         next = schedule.next_after(at, context);
         let latest_of_the_past = at <= now && next.is_none_or(|successor| successor.at > now);
-        let dispatched = at > now || (latest_of_the_past && now - at <= CATCH_UP);
+        let in_time = at > now || (latest_of_the_past && now - at <= CATCH_UP);
+        let dispatched = in_time && occurrence.runs();
         occurrences.push(Planned { at, dispatched });
         cursor_at = at;
     }
@@ -77,7 +78,7 @@ mod tests {
     }
 
     fn planned(schedule: &Schedule, cursor: &str, now: &str, horizon: &str, max: usize) -> (Vec<(String, bool)>, Plan) {
-        let context = EvalContext { start: at("00:00:00"), template_id: Uuid::nil() };
+        let context = EvalContext::new(at("00:00:00"), Uuid::nil());
         let plan = plan(schedule, &context, at(cursor), at(now), at(horizon), max);
         let shown = plan.occurrences.iter().map(|o| (o.at.format("%H:%M").to_string(), o.dispatched)).collect();
         (shown, plan)

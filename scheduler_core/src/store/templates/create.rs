@@ -76,7 +76,7 @@ async fn insert(connection: &mut PgConnection, new: &NewTemplate<'_>) -> StoreRe
     // The database keeps microseconds; the anchor `start` must be the same before and after it is stored.
     let now = new.now.trunc_subsecs(6);
     let id = TemplateId::new_at(now);
-    let context = EvalContext { start: now, template_id: id.0 };
+    let context = EvalContext::new(now, id.0);
     let next = new.spec.active.then(|| new.schedule.next_after(now, &context)).flatten();
     let row = sqlx::query_as(INSERT)
         .bind(new.merchant.0)

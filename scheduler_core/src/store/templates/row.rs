@@ -59,8 +59,8 @@ impl TemplateRow {
     }
 
     /// What an evaluation of the schedule may depend on besides itself.
-    pub fn context(&self) -> EvalContext {
-        EvalContext { start: self.created_at, template_id: self.id }
+    pub fn context(&self) -> EvalContext<'static> {
+        EvalContext::new(self.created_at, self.id)
     }
 
     /// Reads the definition. It was checked when it was written, so an error means damage, or a newer version of the

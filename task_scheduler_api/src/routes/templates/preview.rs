@@ -91,7 +91,7 @@ pub async fn preview_template(
 }
 
 fn look_ahead(schedule: &Schedule, from: DateTime<Utc>, count: usize) -> Preview {
-    let context = EvalContext { start: from, template_id: Uuid::nil() };
+    let context = EvalContext::new(from, Uuid::nil());
     let occurrences = schedule.occurrences(from, &context).take(count);
     Preview {
         occurrences: occurrences.map(|occurrence| shown(schedule, occurrence)).collect(),
