@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that a C compiler, PostgreSQL >= 15, Redis >= 7 and cargo are here. Prints nothing when they are.
+# Makes sure that a C compiler, PostgreSQL >= 15, Redis >= 7, root certificates and cargo are here. Prints nothing when they are.
 #
 # Debian 12+ and Ubuntu 24.04+: installs what is missing with apt-get, as root or through a sudo that asks no password; no
 # package gets to start a server of its own. Otherwise it says what to do, and fails.
@@ -27,6 +27,11 @@ find_missing() {
     if ! redis_is_new_enough || ! command -v redis-cli >/dev/null; then
         missing+=(redis-server)
         wanted+=("Redis $REDIS_AT_LEAST or newer (redis-server, redis-cli)")
+    fi
+    # Debian's smallest systems trust nobody, and then no webhook over HTTPS can be called.
+    if [[ -e /etc/debian_version && ! -e /etc/ssl/certs/ca-certificates.crt ]]; then
+        missing+=(ca-certificates)
+        wanted+=("the certificates of the public authorities (ca-certificates)")
     fi
 }
 

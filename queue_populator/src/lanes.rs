@@ -52,6 +52,13 @@ impl Lanes {
         }
     }
 
+    /// Look at this lane now, if it is ours.
+    pub fn sweep(&self, lane: &str) {
+        if let Some(running) = self.0.lock().get(lane) {
+            running.lane.request_sweep();
+        }
+    }
+
     /// Hints were lost: look everywhere.
     pub fn sweep_all(&self) {
         for running in self.0.lock().values() {

@@ -54,6 +54,11 @@ impl Hints {
         self.send("ending", |sender| async move { sender.ending().await });
     }
 
+    /// Much has become due in a lane at once.
+    pub fn lane(&self, lane: String) {
+        self.send("lane", |sender| async move { sender.lane(&lane).await });
+    }
+
     /// A template was created or changed.
     pub fn template(&self) {
         self.send("template", |sender| async move { sender.template().await });

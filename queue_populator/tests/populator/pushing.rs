@@ -141,6 +141,23 @@ async fn a_paused_queue_is_passed_over_until_it_goes_on() {
 }
 
 #[tokio::test]
+async fn a_lane_is_looked_at_when_it_is_asked_for() {
+    let mut world = World::new().await;
+    // No other sweep comes to help while the test lasts.
+    world.settings.populator.sweep = Duration::from_secs(600);
+    let populator = world.start().await;
+    let popper = world.popper("default").await;
+    let first = world.job().await;
+    world.hint_lane("default").await;
+    assert_eq!(world.pop(&popper).await.job, first);
+    let second = world.job().await;
+    world.hint_lane("another").await;
+    world.hint_lane("default").await;
+    assert_eq!(world.pop(&popper).await.job, second);
+    populator.stop().await;
+}
+
+#[tokio::test]
 async fn a_row_that_is_committed_late_is_found() {
     let (world, populator) = World::running().await;
     let (store, merchant) = (world.store().clone(), world.merchant);

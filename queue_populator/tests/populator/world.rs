@@ -100,6 +100,11 @@ impl World {
         &self.queue
     }
 
+    /// Says that much may have become due in a lane.
+    pub async fn hint_lane(&self, lane: &str) {
+        self.hints.lane(lane).await;
+    }
+
     /// A due job without any hint.
     pub async fn job(&self) -> JobId {
         seed::job(self.store(), self.merchant).await

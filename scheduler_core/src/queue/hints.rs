@@ -44,6 +44,8 @@ pub enum Hint {
     Template,
     /// A job that others wait for has ended.
     Ending,
+    /// Much may have become due in this lane at once.
+    Lane(String),
     /// Hints were lost (slow reader, lost connection): sweep.
     Missed,
 }
@@ -61,6 +63,8 @@ pub enum Topic {
     Template,
     /// [`Hint::Ending`]
     Ending,
+    /// [`Hint::Lane`]
+    Lane,
 }
 
 impl Topic {
@@ -72,6 +76,7 @@ impl Topic {
             Self::Cancel => "cancel",
             Self::Template => "template",
             Self::Ending => "ending",
+            Self::Lane => "lane",
         }
     }
 
@@ -83,6 +88,7 @@ impl Topic {
             Self::Cancel => keys.cancel_channel(),
             Self::Template => keys.template_channel(),
             Self::Ending => keys.ending_channel(),
+            Self::Lane => keys.lane_channel(),
         }
     }
 }
@@ -124,6 +130,12 @@ impl HintSender {
     /// Tells the populators that a job with dependents ended.
     pub async fn ending(&self) {
         self.publish(Topic::Ending, Vec::new()).await;
+    }
+
+    /// Tells the populator of a lane to look at all of it now: so much has become due at once (a queue was resumed) that
+    /// telling of each job would be slower.
+    pub async fn lane(&self, lane: &str) {
+        self.publish(Topic::Lane, lane.as_bytes().to_vec()).await;
     }
 
     async fn publish(&self, topic: Topic, payload: Vec<u8>) {

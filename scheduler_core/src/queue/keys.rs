@@ -44,6 +44,11 @@ impl Keys {
         format!("{}:hints:template", self.prefix)
     }
 
+    /// Channel of "look at this lane".
+    pub fn lane_channel(&self) -> String {
+        format!("{}:hints:lane", self.prefix)
+    }
+
     /// Channel of "a job that others wait for has ended".
     pub fn ending_channel(&self) -> String {
         format!("{}:hints:ending", self.prefix)

@@ -79,6 +79,7 @@ impl HintReceiver {
             Topic::Cancel => Member::from_bytes(payload).map(Hint::Cancel),
             Topic::Template => Some(Hint::Template),
             Topic::Ending => Some(Hint::Ending),
+            Topic::Lane => String::from_utf8(payload.to_vec()).ok().map(Hint::Lane),
         }
     }
 }

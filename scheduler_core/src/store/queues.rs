@@ -7,7 +7,6 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// A queue with what is in it.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -197,35 +196,5 @@ impl Store {
             .execute(self.pool())
             .await?;
         Ok(changed.rows_affected() == 1)
-    }
-
-    /// The first jobs of a queue that are due, for the wake-up after a resume: at most `rows`.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn due_jobs(&self, merchant: MerchantId, queue: &str, rows: usize) -> StoreResult<Vec<DueJob>> {
-        let rows: Vec<(Uuid, DateTime<Utc>, i16, String)> = sqlx::query_as(
-            "SELECT d.id, d.run_at, d.priority, d.lane
-               FROM queues q
-              CROSS JOIN generate_series(0, 9) AS p (priority)
-              CROSS JOIN LATERAL (
-                    -- One short scan of jobs_live_due for each priority.
-                    SELECT j.id, j.run_at, j.priority, j.lane FROM jobs_live j
-                     WHERE j.lane = q.lane AND j.priority = p.priority::smallint
-                       AND j.merchant_id = q.merchant_id AND j.queue = q.name
-                       AND j.state IN ('scheduled', 'retrying') AND j.run_at <= statement_timestamp()
-                     ORDER BY j.run_at, j.id LIMIT $3) AS d
-              WHERE q.merchant_id = $1 AND q.name = $2
-              ORDER BY d.priority, d.run_at LIMIT $3",
-        )
-        .bind(merchant.0)
-        .bind(queue)
-        .bind(rows as i64)
-        .fetch_all(self.pool())
-        .await?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, run_at, priority, lane)| DueJob { id: JobId(id), run_at, priority, lane })
-            .collect())
     }
 }

@@ -31,7 +31,7 @@ async fn everybody_hears_the_topics_that_they_asked_for() {
     let sender = HintSender::new(connection.clone());
     let mut all = HintReceiver::subscribe(
         &connection,
-        &[Topic::Due, Topic::Failed, Topic::Cancel, Topic::Template, Topic::Ending],
+        &[Topic::Due, Topic::Failed, Topic::Cancel, Topic::Template, Topic::Ending, Topic::Lane],
     )
     .await
     .unwrap();
@@ -42,7 +42,9 @@ async fn everybody_hears_the_topics_that_they_asked_for() {
     sender.cancel(member).await;
     sender.template().await;
     sender.ending().await;
-    for expected in [Hint::Due(hints(1)), Hint::Failed, Hint::Cancel(member), Hint::Template, Hint::Ending] {
+    sender.lane("slow").await;
+    let lane = Hint::Lane("slow".to_owned());
+    for expected in [Hint::Due(hints(1)), Hint::Failed, Hint::Cancel(member), Hint::Template, Hint::Ending, lane] {
         assert_eq!(next(&mut all).await, expected);
     }
     assert_eq!(next(&mut one).await, Hint::Ending);
