@@ -39,6 +39,12 @@ pub enum Anchor {
 }
 
 impl IntervalSchedule {
+    /// Every so many seconds from the creation of the template.
+    pub(super) fn from_start(every_seconds: u64, timezone: Tz) -> Option<IntervalSchedule> {
+        let allowed = (1..=MAX_SECONDS).contains(&every_seconds);
+        allowed.then_some(IntervalSchedule { every_seconds, anchor: Anchor::Start, timezone })
+    }
+
     /// Seconds between two ticks.
     pub fn every_seconds(&self) -> u64 {
         self.every_seconds
@@ -98,7 +104,8 @@ pub(super) fn parse(object: &Map<String, Value>) -> Result<IntervalSchedule, Vec
     members.finish(built)
 }
 
-fn every_seconds(members: &mut Members<'_>) -> Option<u64> {
+/// The required member `every_seconds`.
+pub(super) fn every_seconds(members: &mut Members<'_>) -> Option<u64> {
     let value = members.required("every_seconds", "90")?;
     let seconds = value.as_u64().filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
     if seconds.is_none() {
@@ -135,7 +142,7 @@ fn anchor(members: &mut Members<'_>) -> Option<Anchor> {
 }
 
 /// A length of time in the largest unit that divides it.
-fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let (size, name) = units.into_iter().find(|(size, _)| seconds.is_multiple_of(*size)).unwrap_or((1, "second"));
     match seconds / size {

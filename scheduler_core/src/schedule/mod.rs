@@ -6,6 +6,7 @@
 
 mod calendar;
 mod civil;
+mod clock_changes;
 mod cron;
 mod error;
 mod interval;
@@ -13,11 +14,16 @@ mod object;
 mod occurrence;
 mod once;
 mod policy;
+mod rrule;
 mod spec;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod times;
 mod timezone;
+mod union;
+mod wall;
+mod windows;
 mod words;
 
 use chrono::{DateTime, Utc};
@@ -32,7 +38,10 @@ pub use interval::{Anchor, IntervalSchedule};
 pub use occurrence::{EvalContext, Occurrence, OccurrenceNote, Suppression};
 pub use once::OnceSchedule;
 pub use policy::{DstFold, DstGap};
-pub use spec::ScheduleSpec;
+pub use rrule::RruleSchedule;
+pub use spec::{ScheduleSpec, WindowSpec};
+pub use union::UnionSchedule;
+pub use windows::WindowsSchedule;
 
 /// Version of the IANA time-zone database that is compiled in, for example `2025b`.
 ///
@@ -40,10 +49,7 @@ pub use spec::ScheduleSpec;
 pub const TZDB_VERSION: &str = chrono_tz::IANA_TZDB_VERSION;
 
 /// The kinds that [`Schedule::parse`] accepts.
-const KINDS: [&str; 3] = ["cron", "interval", "once"];
-
-/// Kinds that the design names and that this version refuses by name.
-const LATER_KINDS: [&str; 5] = ["rrule", "windows", "union", "calendar", "calendars"];
+const KINDS: [&str; 6] = ["cron", "interval", "once", "rrule", "windows", "union"];
 
 /// A parsed and validated schedule.
 #[derive(Clone, Debug)]
@@ -61,6 +67,12 @@ pub enum Kind {
     Interval(IntervalSchedule),
     /// A single instant.
     Once(OnceSchedule),
+    /// A recurrence set of RFC 5545.
+    Rrule(Box<RruleSchedule>),
+    /// Ticks within windows of the day.
+    Windows(WindowsSchedule),
+    /// Several schedules, minus exclusions.
+    Union(UnionSchedule),
 }
 
 impl Schedule {
@@ -72,11 +84,19 @@ impl Schedule {
     /// Everything that is wrong with it, each with a pointer relative to the schedule object: unknown fields and
     /// kinds, wrong types, values out of range, unknown zones, expressions that could never run.
     pub fn parse(value: &Value) -> Result<Schedule, Vec<ScheduleError>> {
+        Schedule::parse_at(value, 0)
+    }
+
+    /// The same, of a schedule that lies in so many unions.
+    fn parse_at(value: &Value, depth: usize) -> Result<Schedule, Vec<ScheduleError>> {
         let object = object::object(value)?;
         let kind = match object::kind(object)? {
             "cron" => cron::parse(object).map(Kind::Cron),
             "interval" => interval::parse(object).map(Kind::Interval),
             "once" => once::parse(object).map(Kind::Once),
+            "rrule" => rrule::parse(object).map(|set| Kind::Rrule(Box::new(set))),
+            "windows" => windows::parse(object).map(Kind::Windows),
+            "union" => union::parse(object, depth).map(Kind::Union),
             other => Err(vec![object::unknown_kind(other)]),
         };
         let zone = kind.as_ref().map_or(Tz::UTC, Kind::timezone);
@@ -93,12 +113,20 @@ impl Schedule {
         &self.kind
     }
 
-    /// The calendars that it refers to, each name once.
+    /// The calendars that it refers to, each name once, in alphabetical order.
     pub fn calendar_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.calendars.iter().flat_map(CalendarRules::names).collect();
+        let mut names = Vec::new();
+        self.collect_names(&mut names);
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    fn collect_names<'a>(&'a self, names: &mut Vec<&'a str>) {
+        names.extend(self.calendars.iter().flat_map(CalendarRules::names));
+        if let Kind::Union(union) = &self.kind {
+            union.parts().for_each(|part| part.collect_names(names));
+        }
     }
 
     /// Whether it can be evaluated with these calendars; to be asked when it is written and when a calendar changes.
@@ -106,8 +134,20 @@ impl Schedule {
     /// # Errors
     /// A calendar that does not exist, or that cannot be used in the way that the schedule asks for.
     pub fn check_calendars(&self, calendars: &CalendarSet) -> Result<(), Vec<ScheduleError>> {
-        let errors: Vec<_> = self.calendars.iter().flat_map(|rules| rules.check(calendars)).collect();
+        let mut errors: Vec<_> = self.calendars.iter().flat_map(|rules| rules.check(calendars)).collect();
+        if let Kind::Union(union) = &self.kind {
+            let inner = union.parts().filter_map(|part| part.check_calendars(calendars).err()).flatten();
+            errors.extend(inner.map(|error| error.under("/schedules")));
+        }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// How many schedules it consists of.
+    fn size(&self) -> usize {
+        match &self.kind {
+            Kind::Union(union) => 1 + union.parts().map(Schedule::size).sum::<usize>(),
+            _ => 1,
+        }
     }
 
     /// The first occurrence strictly after `after`, or `None` when there is none; also `None` while a calendar that it
@@ -152,8 +192,10 @@ impl Schedule {
     pub fn warnings(&self, from: DateTime<Utc>) -> Vec<String> {
         match &self.kind {
             Kind::Cron(cron) => cron.warnings(from),
-            Kind::Interval(_) => Vec::new(),
+            Kind::Interval(_) | Kind::Windows(_) => Vec::new(),
             Kind::Once(once) => once.warnings(from),
+            Kind::Rrule(set) => set.warnings(from),
+            Kind::Union(union) => union.warnings(from),
         }
     }
 }
@@ -164,6 +206,9 @@ impl Kind {
             Kind::Cron(cron) => cron.next_after(after),
             Kind::Interval(interval) => interval.next_after(after, ctx),
             Kind::Once(once) => once.next_after(after),
+            Kind::Rrule(set) => set.next_after(after),
+            Kind::Windows(windows) => windows.next_after(after),
+            Kind::Union(union) => union.next_after(after, ctx),
         }
     }
 
@@ -172,6 +217,9 @@ impl Kind {
             Kind::Cron(cron) => cron.describe(),
             Kind::Interval(interval) => interval.describe(),
             Kind::Once(once) => once.describe(),
+            Kind::Rrule(set) => set.describe(),
+            Kind::Windows(windows) => windows.describe(),
+            Kind::Union(union) => union.describe(),
         }
     }
 
@@ -180,6 +228,9 @@ impl Kind {
             Kind::Cron(cron) => cron.timezone(),
             Kind::Interval(interval) => interval.timezone(),
             Kind::Once(once) => once.timezone(),
+            Kind::Rrule(set) => set.timezone(),
+            Kind::Windows(windows) => windows.timezone(),
+            Kind::Union(union) => union.timezone(),
         }
     }
 }

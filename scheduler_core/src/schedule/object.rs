@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::words::{nearest, or_list, quoted};
-use super::{KINDS, LATER_KINDS, ScheduleError};
+use super::{KINDS, ScheduleError};
 
 /// The schedule as a JSON object.
 pub(super) fn object(value: &Value) -> Result<&Map<String, Value>, Vec<ScheduleError>> {
@@ -29,9 +29,7 @@ pub(super) fn kind(object: &Map<String, Value>) -> Result<&str, Vec<ScheduleErro
 pub(super) fn unknown_kind(kind: &str) -> ScheduleError {
     let available = KINDS.join(", ");
     let found = quoted(kind);
-    let detail = if LATER_KINDS.contains(&kind) {
-        format!("{found} is not available yet; available: {available}")
-    } else if let Some(name) = nearest(kind, KINDS) {
+    let detail = if let Some(name) = nearest(kind, KINDS) {
         format!("{found} is not a kind of schedule: did you mean \"{name}\"? available: {available}")
     } else {
         format!("{found} is not a kind of schedule; available: {available}")

@@ -86,6 +86,13 @@ impl Timeline {
         found.map_or(local, |period| (local - period.offset).max(period.begin))
     }
 
+    /// Whether the local time of an instant comes twice.
+    pub(super) fn comes_twice(&self, at: i64) -> bool {
+        let period = self.period(self.changes.partition_point(|change| change.at <= at));
+        let local = at + period.offset;
+        period.first_pass().contains(&local) || period.second_pass().contains(&local)
+    }
+
     fn offset_at(&self, index: usize) -> i64 {
         index.checked_sub(1).map_or(self.first_offset, |before| self.changes[before].offset)
     }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 pub use days::Calendar;
+pub(super) use parse::weekday_index;
 pub(super) use usage::CalendarRules;
 pub use usage::{CalendarUse, Mode, Roll};
 

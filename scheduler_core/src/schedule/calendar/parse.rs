@@ -121,9 +121,12 @@ fn yearly(value: &Value) -> Result<(usize, u32), String> {
     parsed.ok_or_else(|| format!("{} is not a day of the year such as \"12-25\"", quoted(text)))
 }
 
+fn weekday(value: &Value) -> Result<u32, String> {
+    weekday_index(text(value)?)
+}
+
 /// The index of a weekday's name, 0 is Sunday.
-pub(in super::super) fn weekday(value: &Value) -> Result<u32, String> {
-    let text = text(value)?;
+pub(in super::super) fn weekday_index(text: &str) -> Result<u32, String> {
     let upper = text.to_ascii_uppercase();
     let found = (0..).zip(WEEKDAYS).find(|(_, name)| *name == upper).map(|(index, _)| index);
     found.ok_or_else(|| {

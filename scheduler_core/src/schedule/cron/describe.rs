@@ -1,16 +1,11 @@
 //! A cron schedule in words.
 
 use super::super::civil::{MONTHS, WEEKDAYS};
+use super::super::times::{ALL_HOURS, ALL_SIXTY};
 use super::super::words::{and_list, ordinal};
 use super::CronSchedule;
 use super::days::{DayOfMonth, DayOfWeek, ones};
 use super::pattern::Pattern;
-
-/// Every hour of the day.
-pub(super) const ALL_HOURS: u64 = (1 << 24) - 1;
-
-/// Every minute of the hour, every second of the minute.
-const ALL_SIXTY: u64 = (1 << 60) - 1;
 
 /// Every day of the month.
 const ALL_DAYS: u32 = !1;
@@ -28,20 +23,21 @@ impl CronSchedule {
         parts.extend(days(&self.pattern));
         parts.extend(months(self.pattern.months));
         parts.extend(years(&self.pattern));
-        format!("{} ({})", parts.join(", "), self.timeline.zone())
+        format!("{} ({})", parts.join(", "), self.wall.timeline.zone())
     }
 }
 
 /// The times of day: listed when they are few, otherwise field by field.
 fn times(pattern: &Pattern) -> String {
-    let (hours, minutes, seconds) = (values(pattern.hours), values(pattern.minutes), values(pattern.seconds));
+    let (hours, minutes, seconds) =
+        (values(pattern.times.hours), values(pattern.times.minutes), values(pattern.times.seconds));
     if hours.len() * minutes.len() * seconds.len() > LISTED_TIMES {
         return capitalised(&rhythm(pattern));
     }
     let mut listed = Vec::new();
     for hour in &hours {
         for minute in &minutes {
-            listed.extend(seconds.iter().map(|second| match pattern.seconds {
+            listed.extend(seconds.iter().map(|second| match pattern.times.seconds {
                 1 => format!("{hour:02}:{minute:02}"),
                 _ => format!("{hour:02}:{minute:02}:{second:02}"),
             }));
@@ -52,18 +48,18 @@ fn times(pattern: &Pattern) -> String {
 
 fn rhythm(pattern: &Pattern) -> String {
     let mut parts = Vec::new();
-    let mut hours = (pattern.hours != ALL_HOURS).then(|| hours(pattern.hours));
-    if pattern.seconds != 1 {
-        parts.push(within("second", pattern.seconds, pattern.minutes == ALL_SIXTY));
+    let mut hours = (pattern.times.hours != ALL_HOURS).then(|| hours(pattern.times.hours));
+    if pattern.times.seconds != 1 {
+        parts.push(within("second", pattern.times.seconds, pattern.times.minutes == ALL_SIXTY));
     }
-    match even_step(pattern.hours, 24) {
-        _ if pattern.seconds != 1 && pattern.minutes == ALL_SIXTY => {}
-        Some(1) if pattern.minutes == 1 && parts.is_empty() => parts.push("every hour".to_owned()),
-        Some(step) if pattern.minutes == 1 && parts.is_empty() => {
+    match even_step(pattern.times.hours, 24) {
+        _ if pattern.times.seconds != 1 && pattern.times.minutes == ALL_SIXTY => {}
+        Some(1) if pattern.times.minutes == 1 && parts.is_empty() => parts.push("every hour".to_owned()),
+        Some(step) if pattern.times.minutes == 1 && parts.is_empty() => {
             parts.push(format!("every {step} hours"));
             hours = None;
         }
-        _ => parts.push(within("minute", pattern.minutes, pattern.hours == ALL_HOURS)),
+        _ => parts.push(within("minute", pattern.times.minutes, pattern.times.hours == ALL_HOURS)),
     }
     parts.extend(hours);
     parts.join(", ")

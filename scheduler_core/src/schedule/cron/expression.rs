@@ -1,5 +1,6 @@
 //! From the text of an expression to its [`Pattern`].
 
+use super::super::times::TimeSet;
 use super::super::words::{nearest, quoted};
 use super::days::{DayOfMonth, DayOfWeek, DayRule};
 use super::field::Field;
@@ -141,12 +142,14 @@ fn other_order(parts: &[Part<'_>]) -> Option<String> {
 fn pattern(parts: &[Part<'_>], all: &FieldItems) -> Pattern {
     let star = |field: Field| parts.iter().any(|part| part.field == field && starts_with_star(part.text));
     let of = |field: Field| all[field as usize].as_slice();
+    // Without a seconds field the second is 0.
     let seconds = bits(Field::Second, of(Field::Second));
     Pattern {
-        // Without a seconds field the second is 0.
-        seconds: if seconds == 0 { 1 } else { seconds },
-        minutes: bits(Field::Minute, of(Field::Minute)),
-        hours: bits(Field::Hour, of(Field::Hour)),
+        times: TimeSet {
+            seconds: if seconds == 0 { 1 } else { seconds },
+            minutes: bits(Field::Minute, of(Field::Minute)),
+            hours: bits(Field::Hour, of(Field::Hour)),
+        },
         months: bits(Field::Month, of(Field::Month)),
         days: DayRule {
             month: DayOfMonth::new(of(Field::DayOfMonth)),

@@ -1,7 +1,7 @@
 //! `cron`: local times described by five, six or seven fields, in a zone.
 //!
 //! `expression` splits and names the fields, `item` reads one field, `pattern` and `days` hold the result as bit
-//! sets, `search` walks the calendar, `next` brings calendar and clock changes together.
+//! sets, `search` walks the calendar.
 
 mod days;
 mod describe;
@@ -14,8 +14,6 @@ mod pattern;
 mod search;
 mod warnings;
 
-use std::sync::Arc;
-
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
@@ -23,6 +21,7 @@ use super::ScheduleError;
 use super::object::Members;
 use super::policy::{DstFold, DstGap};
 use super::timeline::Timeline;
+use super::wall::WallClock;
 use pattern::Pattern;
 
 const MEMBERS: [&str; 4] = ["expression", "timezone", "dst_gap", "dst_fold"];
@@ -32,9 +31,7 @@ const MEMBERS: [&str; 4] = ["expression", "timezone", "dst_gap", "dst_fold"];
 pub struct CronSchedule {
     expression: String,
     pattern: Pattern,
-    gap: DstGap,
-    fold: DstFold,
-    timeline: Arc<Timeline>,
+    wall: WallClock,
     hints: Vec<String>,
 }
 
@@ -46,12 +43,12 @@ impl CronSchedule {
 
     /// What happens to local times that do not exist: as given, or the default of the schedule's class.
     pub fn dst_gap(&self) -> DstGap {
-        self.gap
+        self.wall.gap
     }
 
     /// What happens to local times that come twice: as given, or the default of the schedule's class.
     pub fn dst_fold(&self) -> DstFold {
-        self.fold
+        self.wall.fold
     }
 
     /// Whether it follows real time through clock changes by default (minute or hour start with `*`) rather than the
@@ -61,7 +58,7 @@ impl CronSchedule {
     }
 
     pub(super) fn timezone(&self) -> Tz {
-        self.timeline.zone()
+        self.wall.timeline.zone()
     }
 }
 
@@ -78,9 +75,11 @@ pub(super) fn parse(object: &Map<String, Value>) -> Result<CronSchedule, Vec<Sch
         CronSchedule {
             expression: text.to_owned(),
             pattern: parsed.pattern,
-            gap: gap.unwrap_or(if elapsed { DstGap::Skip } else { DstGap::NextValid }),
-            fold: fold.unwrap_or(if elapsed { DstFold::Both } else { DstFold::First }),
-            timeline: Timeline::of(zone),
+            wall: WallClock {
+                timeline: Timeline::of(zone),
+                gap: gap.unwrap_or(if elapsed { DstGap::Skip } else { DstGap::NextValid }),
+                fold: fold.unwrap_or(if elapsed { DstFold::Both } else { DstFold::First }),
+            },
             hints: parsed.hints,
         }
     });

@@ -1,5 +1,6 @@
 //! A parsed expression: one bit set per field.
 
+use super::super::times::TimeSet;
 use super::days::DayRule;
 use super::field::{Field, YEARS};
 use super::item::Item;
@@ -7,12 +8,7 @@ use super::item::Item;
 /// All that an expression says, ready for the search. Every set has at least one member.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
-    /// Bits 0 to 59.
-    pub(super) seconds: u64,
-    /// Bits 0 to 59.
-    pub(super) minutes: u64,
-    /// Bits 0 to 23.
-    pub(super) hours: u64,
+    pub(super) times: TimeSet,
     /// Bits 1 to 12.
     pub(super) months: u64,
     pub(super) days: DayRule,

@@ -163,3 +163,23 @@ fn the_class_of_a_schedule() {
         assert_eq!((cron.dst_gap(), cron.dst_fold()), policies, "{expression}");
     }
 }
+
+/// Times that the policy leaves out are named, with the instant that they would have had.
+#[test]
+fn times_left_out_in_the_gap_are_reported() {
+    let value = json!({"kind": "cron", "expression": "30 2 * * *", "timezone": NEW_YORK, "dst_gap": "skip"});
+    let schedule = parsed(value);
+    let all: Vec<_> = schedule.occurrences(at(BEFORE_GAP), &context()).take(2).collect();
+    let skipped = Occurrence {
+        note: Some(OccurrenceNote::DstGap),
+        suppressed: Some(Suppression::DstGap),
+        ..Occurrence::plain(at("2026-03-08T07:30:00Z"))
+    };
+    assert_eq!(all, [skipped, Occurrence::plain(at("2026-03-09T06:30:00Z"))]);
+    // An elapsed schedule keeps its rhythm: where a real time takes the place, nothing is missing.
+    let half_hours = cron("*/30 * * * *", NEW_YORK);
+    assert!(half_hours.occurrences(at(BEFORE_GAP), &context()).take(100).all(|it| it.runs() && it.note.is_none()));
+    let even_hours = cron("0 */2 * * *", NEW_YORK);
+    let missing = even_hours.occurrences(at(BEFORE_GAP), &context()).find(|it| !it.runs()).unwrap();
+    assert_eq!(missing.at, at("2026-03-08T07:00:00Z"), "02:00 does not exist that day");
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adversarial;
+mod calendars;
 mod clock_changes;
 mod days;
 mod days_oracle;
@@ -9,9 +10,12 @@ mod interval_once;
 mod objects;
 mod oracle;
 mod peer;
+mod rrule;
 mod syntax;
 mod timelines;
+mod unions;
 mod unusual_zones;
+mod windows;
 mod wording;
 
 use serde_json::json;
@@ -46,6 +50,11 @@ fn cron_refusal(expression: &str) -> String {
     refusal(&json!({"kind": "cron", "expression": expression}))
 }
 
+/// The occurrences that run.
+fn runs<'a>(schedule: &'a Schedule, after: &str) -> impl Iterator<Item = Occurrence> + use<'a> {
+    schedule.occurrences(at(after), &context()).filter(Occurrence::runs)
+}
+
 /// The next `count` occurrences in their zone, as `2026-03-08T03:00-04:00`, with ` gap` or ` fold` behind them.
 fn local(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
     let shown = |occurrence: Occurrence| {
@@ -57,13 +66,12 @@ fn local(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
         };
         format!("{}{note}", local.format("%Y-%m-%dT%H:%M%:z"))
     };
-    schedule.occurrences(at(after), &context()).take(count).map(shown).collect()
+    runs(schedule, after).take(count).map(shown).collect()
 }
 
 /// The next `count` occurrences in UTC, to the second.
 fn utc(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
-    let occurrences = schedule.occurrences(at(after), &context());
-    occurrences.take(count).map(|occurrence| occurrence.at.format("%Y-%m-%dT%H:%M:%S").to_string()).collect()
+    runs(schedule, after).take(count).map(|occurrence| occurrence.at.format("%Y-%m-%dT%H:%M:%S").to_string()).collect()
 }
 
 /// One row: expression, zone, after, the next occurrences.

@@ -11,23 +11,19 @@ fn shapes_are_checked() {
         ),
         (json!(null), "found null"),
         (json!([]), "found an array"),
-        (json!({}), "/kind: `kind` is missing; available: cron, interval, once"),
-        (json!({"kind": 1}), "/kind: `kind` must be a string, found a number; available: cron, interval, once"),
+        (json!({}), "/kind: `kind` is missing; available: cron, interval, once, rrule, windows, union"),
+        (
+            json!({"kind": 1}),
+            "/kind: `kind` must be a string, found a number; available: cron, interval, once, rrule, windows, union",
+        ),
         (
             json!({"kind": "corn"}),
-            "/kind: \"corn\" is not a kind of schedule: did you mean \"cron\"? available: cron, interval, once",
+            "/kind: \"corn\" is not a kind of schedule: did you mean \"cron\"? available: cron, interval, once, rrule, windows, union",
         ),
         (
             json!({"kind": "sometimes"}),
-            "/kind: \"sometimes\" is not a kind of schedule; available: cron, interval, once",
+            "/kind: \"sometimes\" is not a kind of schedule; available: cron, interval, once, rrule, windows, union",
         ),
-        (
-            json!({"kind": "rrule", "expression": "FREQ=DAILY"}),
-            "/kind: \"rrule\" is not available yet; available: cron, interval, once",
-        ),
-        (json!({"kind": "windows"}), "\"windows\" is not available yet"),
-        (json!({"kind": "union"}), "\"union\" is not available yet"),
-        (json!({"kind": "calendar"}), "\"calendar\" is not available yet"),
         (json!({"kind": "cron"}), "/expression: `expression` is missing; an example: \"0 9 * * 1-5\""),
         (json!({"kind": "cron", "expression": null}), "/expression: `expression` is missing"),
         (json!({"kind": "cron", "expression": 5}), "/expression: `expression` must be a string, found a number"),
@@ -100,14 +96,44 @@ fn the_documented_form_is_accepted() {
             timezone: Some("America/New_York".to_owned()),
             dst_gap: Some(DstGap::NextValid),
             dst_fold: Some(DstFold::Both),
+            calendars: vec![CalendarUse { name: "c".to_owned(), mode: CalendarMode::Only, roll: Roll::Following }],
         },
-        ScheduleSpec::Cron { expression: "@daily".to_owned(), timezone: None, dst_gap: None, dst_fold: None },
+        ScheduleSpec::Cron {
+            expression: "@daily".to_owned(),
+            timezone: None,
+            dst_gap: None,
+            dst_fold: None,
+            calendars: Vec::new(),
+        },
         ScheduleSpec::Interval {
             every_seconds: 90,
             anchor: Some("epoch".to_owned()),
             timezone: Some("UTC".to_owned()),
+            calendars: Vec::new(),
         },
-        ScheduleSpec::Once { at: "2026-12-24T18:00:00+01:00".to_owned(), timezone: None },
+        ScheduleSpec::Once { at: "2026-12-24T18:00:00+01:00".to_owned(), timezone: None, calendars: Vec::new() },
+        ScheduleSpec::Rrule {
+            expression: "DTSTART:20260105T090000\nRRULE:FREQ=DAILY".to_owned(),
+            timezone: Some("Asia/Tokyo".to_owned()),
+            dst_gap: Some(DstGap::Shift),
+            dst_fold: None,
+            calendars: Vec::new(),
+        },
+        ScheduleSpec::Union {
+            schedules: vec![ScheduleSpec::Windows {
+                windows: vec![WindowSpec {
+                    days: Some("SUN-THU".to_owned()),
+                    start: "10:00".to_owned(),
+                    end: "14:30".to_owned(),
+                    every_seconds: 900,
+                }],
+                timezone: None,
+                calendars: Vec::new(),
+            }],
+            except: vec![json!({"kind": "once", "at": "2026-12-24T18:00:00Z"})],
+            timezone: None,
+            calendars: Vec::new(),
+        },
     ];
     for spec in specs {
         let value = serde_json::to_value(&spec).unwrap();
