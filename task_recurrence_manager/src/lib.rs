@@ -1,18 +1,24 @@
 //! Expands templates into occurrences and jobs, ahead of time.
 //!
-//! * *Reads*: `templates` whose next occurrence is near, `queues` (the lane).
-//! * *Writes*: `occurrences` and `jobs_live` (new rows), `templates` (how far it has come); due hints.
+//! * *Reads*: `templates` whose next occurrence is near, `template_reviews`, `freezes`, `queues` (the lane),
+//!   `jobs_finished` (how the jobs of a failing template ended).
+//! * *Writes*: `occurrences` and `jobs_live` (new rows), `templates` (how far it has come, pauses, deletions), alerts;
+//!   due hints.
 //! * *Wakes on*: template hints, otherwise every `recurrence.tick_seconds`.
-//! * *Edges it owns*: none; it makes jobs, in the state `scheduled`.
+//! * *Edges it owns*: none; it makes jobs, in the state `scheduled`, and takes back those that are planned anew.
 //! * *If it dies*: what lies within the look-ahead runs all the same. Another instance, or the next start, goes on
-//!   where the ledger ends; of what was missed meanwhile only the latest occurrence is made up for, up to an hour late.
+//!   where the ledger ends; what was missed meanwhile is made up for as the template's catch-up policy says.
 //!
 //! Any number of instances may run: rows are taken with `SKIP LOCKED`, and the key of the ledger makes every
 //! occurrence exist once.
 
+mod announce;
 mod materialiser;
+mod reviewer;
 
+pub use announce::Announcer;
 pub use materialiser::Materialiser;
+pub use reviewer::Reviewer;
 
 use scheduler_core::attach::{self, CLOCK_PERIOD, ClockStep, Loops};
 use scheduler_core::config::Settings;
@@ -39,10 +45,13 @@ pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyh
     // So that a template created with an occurrence in two seconds fires on time.
     let listening = tokio::spawn(attach::wake_on(redis.clone(), &[Topic::Template], wake.clone(), shutdown));
     let clock_step = ClockStep::new(store.clone(), clock.clone(), health);
-    let materialiser = Materialiser::new(store.clone(), clock, HintSender::new(redis), &settings);
+    let announcer = Announcer::new(clock.clone(), HintSender::new(redis));
+    let materialiser = Materialiser::new(store.clone(), clock.clone(), announcer.clone(), &settings);
+    let reviewer = Reviewer::new(store.clone(), clock, announcer);
     tokio::join!(
         loops.run(clock_step, Wake::new(), CLOCK_PERIOD),
         loops.run(materialiser, wake, settings.recurrence.tick),
+        loops.run(reviewer, Wake::new(), settings.recurrence.tick),
     );
     listening.abort();
     store.close().await;

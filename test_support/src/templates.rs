@@ -124,6 +124,28 @@ pub async fn finished_jobs(
     .unwrap()
 }
 
+/// Ends the live jobs of a template that are due at `now`: `succeeded` or `dead`.
+pub async fn finish_due(store: &Store, merchant: MerchantId, id: TemplateId, now: DateTime<Utc>, state: &str) {
+    sqlx::query(
+        "WITH gone AS (
+             DELETE FROM jobs_live WHERE merchant_id = $1 AND template_id = $2 AND run_at <= $3 RETURNING *)
+         INSERT INTO jobs_finished (merchant_id, id, template_id, run_at, scheduled_for, created_at, finished_at, priority,
+                                    attempt, crashes, max_attempts, timeout_ms, is_dead, has_dependents, state, reason,
+                                    queue, lane, target, execution_id, started_at, outcome)
+         SELECT merchant_id, id, template_id, run_at, scheduled_for, created_at, $3, priority, 1, 0, max_attempts,
+                timeout_ms, $4 = 'dead', has_dependents, $4, CASE WHEN $4 <> 'succeeded' THEN 'exhausted' END,
+                queue, lane, target, gen_random_uuid(), run_at, CASE WHEN $4 = 'succeeded' THEN $4 ELSE 'failed' END
+           FROM gone",
+    )
+    .bind(merchant.0)
+    .bind(id.0)
+    .bind(now)
+    .bind(state)
+    .execute(store.pool())
+    .await
+    .unwrap();
+}
+
 /// Puts text into a template's job that no version of the program has written.
 pub async fn damage(store: &Store, merchant: MerchantId, id: TemplateId, job: &str) {
     let changed = sqlx::query("UPDATE templates SET job = $3 WHERE merchant_id = $1 AND id = $2")

@@ -1,39 +1,11 @@
 //! Recurring definitions.
 
+use super::policies::{AfterCompletion, CatchupPolicy, OverlapPolicy, TemplatePolicies};
 use super::{FieldError, JobSpec, TemplateId, job_spec::validate_name};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-
-/// What happens when an occurrence falls due while an earlier one is still live.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OverlapPolicy {
-    /// The later one is skipped, with a record that says so.
-    #[default]
-    Skip,
-    /// Both run.
-    AllowAll,
-}
-
-/// Overlap policies that are specified but not built yet. Named so that the refusal can say so.
-pub const LATER_OVERLAP_POLICIES: [&str; 4] = ["buffer_one", "buffer_all", "cancel_other", "terminate_other"];
-
-impl OverlapPolicy {
-    /// The name in the API and in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Skip => "skip",
-            Self::AllowAll => "allow_all",
-        }
-    }
-
-    /// Reads the database's name.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Skip, Self::AllowAll].into_iter().find(|policy| policy.as_str() == text)
-    }
-}
 
 /// The body of `POST /v1/templates` and `PUT /v1/templates/{id}`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -52,10 +24,49 @@ pub struct TemplateSpec {
     /// What happens when an occurrence falls due while an earlier one is still live (default `skip`).
     #[serde(default)]
     pub overlap: OverlapPolicy,
+    /// How many of its jobs may run at a time (default 1); beyond that the overlap policy decides.
+    #[serde(default)]
+    pub max_concurrent: Option<i64>,
+    /// Which missed occurrences are made up for (default `latest`).
+    #[serde(default)]
+    pub catchup_policy: CatchupPolicy,
+    /// How late an occurrence may be made up for, in seconds (default 3600).
+    #[serde(default = "default_window")]
+    pub catchup_window_seconds: i64,
+    /// How many are made up for after one downtime by `all` (default 100).
+    #[serde(default = "default_catchup_runs")]
+    pub catchup_max_runs: i64,
+    /// Starts are spread over this many seconds after the nominal time, each occurrence by a fixed share and never past
+    /// the next nominal time (default 0).
+    #[serde(default)]
+    pub jitter_seconds: i64,
+    /// No occurrence before this time.
+    #[serde(default)]
+    pub start_at: Option<DateTime<Utc>>,
+    /// No occurrence after this time; one at this very time still is.
+    #[serde(default)]
+    pub end_at: Option<DateTime<Utc>>,
+    /// The schedule ends after this many runs.
+    #[serde(default)]
+    pub max_runs: Option<i64>,
+    /// What becomes of the template when its schedule and its last job have ended (default `none`).
+    #[serde(default)]
+    pub action_after_completion: AfterCompletion,
+    /// The template pauses itself when this many of its jobs in a row became dead letters (default: never).
+    #[serde(default)]
+    pub pause_after_failures: Option<i64>,
 }
 
 fn yes() -> bool {
     true
+}
+
+fn default_window() -> i64 {
+    TemplatePolicies::default().catchup_window_seconds
+}
+
+fn default_catchup_runs() -> i64 {
+    TemplatePolicies::default().catchup_max_runs
 }
 
 impl TemplateSpec {
@@ -64,7 +75,25 @@ impl TemplateSpec {
         let mut errors: Vec<_> =
             validate_name(&self.name).map(|why| FieldError::new("/name", why)).into_iter().collect();
         errors.extend(self.job.validate_in_template().into_iter().map(|e| e.under("/job")));
+        errors.extend(self.policies().validate(self.overlap));
         errors
+    }
+
+    /// Its policies but `overlap`, as they are stored.
+    pub fn policies(&self) -> TemplatePolicies {
+        TemplatePolicies {
+            max_concurrent: self.max_concurrent,
+            catchup_policy: self.catchup_policy,
+            catchup_window_seconds: self.catchup_window_seconds,
+            catchup_max_runs: self.catchup_max_runs,
+            jitter_seconds: self.jitter_seconds,
+            // The database keeps microseconds, and so do nominal times.
+            start_at: self.start_at.map(|at| at.trunc_subsecs(6)),
+            end_at: self.end_at.map(|at| at.trunc_subsecs(6)),
+            max_runs: self.max_runs,
+            action_after_completion: self.action_after_completion,
+            pause_after_failures: self.pause_after_failures,
+        }
     }
 }
 
@@ -89,6 +118,14 @@ pub struct Template {
     /// Overlap policy.
     #[schema(value_type = OverlapPolicy)]
     pub overlap: String,
+    /// Its other policies, as they are stored, with their defaults.
+    #[serde(flatten)]
+    #[schema(value_type = TemplatePolicies)]
+    pub policies: serde_json::Value,
+    /// Occurrences that became jobs.
+    pub runs: i64,
+    /// Why it paused itself, if it did.
+    pub pause_reason: Option<String>,
     /// The next nominal time that has no job yet; null when paused or ended.
     pub next_at: Option<DateTime<Utc>>,
     /// When it was created.

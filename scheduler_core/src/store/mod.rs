@@ -9,6 +9,7 @@ mod columns;
 pub mod dead_letters;
 pub mod due;
 pub mod error;
+pub mod freezes;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod job_create;

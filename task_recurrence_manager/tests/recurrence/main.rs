@@ -6,5 +6,6 @@ mod catch_up;
 mod changes;
 mod cost;
 mod faults;
+mod policies;
 mod service;
 mod world;

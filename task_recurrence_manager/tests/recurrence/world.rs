@@ -7,9 +7,10 @@ use scheduler_core::domain::{MerchantId, Template, TemplateId};
 use scheduler_core::queue::HintSender;
 use scheduler_core::reconcile::{Progress, Reconcile};
 use scheduler_core::store::Store;
+use scheduler_core::store::templates::{LedgerEntry, LedgerQuery, TemplateChange};
 use serde_json::Value;
 use std::time::Duration;
-use task_recurrence_manager::Materialiser;
+use task_recurrence_manager::{Announcer, Materialiser, Reviewer};
 use test_support::templates::{self, LiveJob};
 use test_support::{TestDatabase, TestRedis, seed};
 
@@ -41,8 +42,18 @@ impl World {
     }
 
     pub async fn manager_on(&self, store: Store) -> Materialiser {
-        let hints = HintSender::new(self.redis.redis().await);
-        Materialiser::new(store, self.clock.clone(), hints, &self.settings)
+        let announcer = self.announcer().await;
+        Materialiser::new(store, self.clock.clone(), announcer, &self.settings)
+    }
+
+    async fn announcer(&self) -> Announcer {
+        Announcer::new(self.clock.clone(), HintSender::new(self.redis.redis().await))
+    }
+
+    /// Does every review that is asked for.
+    pub async fn review(&self) {
+        let mut reviewer = Reviewer::new(self.store().clone(), self.clock.clone(), self.announcer().await);
+        while reviewer.tick().await.unwrap() == Progress::More {}
     }
 
     /// Creates a template now.
@@ -59,6 +70,23 @@ impl World {
     pub async fn ledger(&self, id: TemplateId) -> Vec<(String, String)> {
         let rows = templates::ledger(self.store(), self.merchant, id).await;
         rows.into_iter().map(|(at, outcome, _)| (clock_time(at), outcome)).collect()
+    }
+
+    /// The ledger as a caller of the API sees it: `(time of day, outcome)` in the order of time.
+    pub async fn history(&self, id: TemplateId) -> Vec<(String, String)> {
+        let query = LedgerQuery { limit: 10_000, now: self.clock.now(), ..LedgerQuery::default() };
+        let entries = self.store().list_occurrences(self.merchant, id, &query).await.unwrap().unwrap();
+        let shown = |entry: &LedgerEntry| (clock_time(entry.nominal_at), entry.outcome.as_str().to_owned());
+        entries.iter().rev().map(shown).collect()
+    }
+
+    pub async fn change(&self, id: TemplateId, change: TemplateChange<'_>) -> u64 {
+        templates::change(self.store(), self.merchant, id, self.clock.now(), change).await
+    }
+
+    /// Ends every live job of a template that is due, as an executor and a watcher would.
+    pub async fn finish_due(&self, id: TemplateId, state: &str) {
+        templates::finish_due(self.store(), self.merchant, id, self.clock.now(), state).await;
     }
 
     pub async fn live_jobs(&self, id: TemplateId) -> Vec<LiveJob> {

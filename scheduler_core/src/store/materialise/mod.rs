@@ -4,22 +4,31 @@
 //! move their cursors. Any number of processes may do it at once: `SKIP LOCKED` keeps them apart, and the key of the
 //! ledger (template, nominal time) makes a record exist once whatever happens. A step that fails leaves nothing.
 
+mod anew;
 mod due;
 mod plan;
+#[cfg(test)]
+mod plan_tests;
 mod record;
 mod settle;
 
 use self::due::{lock_due, postpone};
-use self::plan::plan;
+use self::plan::{Planning, plan};
 use self::record::{Cursor, Entry, Recorded, advance, record};
+use super::freezes;
 use super::plans::plan_by_key;
+use super::templates::reviews::{ReviewKind, ask_for_review};
 use super::templates::row::{Definition, TemplateRow};
 use super::{ErrorClass, Store, StoreError, StoreResult};
+use crate::domain::{Freeze, OccurrenceOutcome};
+use crate::schedule::CalendarSet;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sqlx::PgConnection;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use uuid::Uuid;
 
+pub(crate) use anew::{plan_anew, planned_runs};
 pub use record::MaterialisedJob;
 pub(crate) use settle::{Settled, settle};
 
@@ -44,8 +53,8 @@ pub struct Materialised {
     pub templates: usize,
     /// The jobs that were made.
     pub jobs: Vec<MaterialisedJob>,
-    /// Occurrences that were recorded as missed.
-    pub missed: usize,
+    /// Occurrences that were recorded without a job, by outcome.
+    pub without_job: BTreeMap<OccurrenceOutcome, usize>,
     /// Templates that could not be materialised, each with its address and the reason. They are left alone for a
     /// minute and lose nothing by it: they go on where they stopped.
     pub broken: Vec<StoreError>,
@@ -138,13 +147,57 @@ async fn write_batch(
             }
         }
     }
-    let entries = plan_all(&readable, now, horizon, options);
+    let surroundings = Surroundings::read(connection, rows).await?;
+    let entries = plan_all(&readable, &surroundings, now, horizon, options);
     cursors.extend(entries.iter().map(Entry::cursor));
+    let Recorded { jobs, without_job } = record(connection, &entries, now).await?;
     plan_by_key(connection).await?;
-    let Recorded { jobs, missed } = record(connection, &entries, now).await?;
     advance(connection, &cursors).await?;
+    let ended: Vec<_> = entries.iter().filter(|entry| entry.has_just_ended()).map(Entry::key).collect();
+    ask_for_review(connection, &ended, ReviewKind::Ended).await?;
     let more = entries.iter().any(|entry| entry.plan().has_more(horizon));
-    Ok(Materialised { templates: rows.len(), jobs, missed, broken, lag: lag(rows, now), more })
+    Ok(Materialised { templates: rows.len(), jobs, without_job, broken, lag: lag(rows, now), more })
+}
+
+/// What a merchant's templates have around them, beside their own definitions.
+#[derive(Default)]
+pub(super) struct Surroundings {
+    freezes: HashMap<Uuid, Vec<Freeze>>,
+    calendars: HashMap<Uuid, CalendarSet>,
+}
+
+impl Surroundings {
+    /// Of the merchants of these templates, as far back as their ledgers have gaps.
+    async fn read(connection: &mut PgConnection, rows: &[TemplateRow]) -> StoreResult<Self> {
+        let mut merchants: Vec<Uuid> = rows.iter().map(|row| row.merchant_id).collect();
+        merchants.sort_unstable();
+        merchants.dedup();
+        let since = rows.iter().map(|row| row.cursor_at).min();
+        let freezes = freezes::read(connection, &merchants, since).await?;
+        Ok(Self { freezes, calendars: HashMap::new() })
+    }
+
+    fn calendars(&self, merchant: Uuid) -> &CalendarSet {
+        self.calendars.get(&merchant).unwrap_or(CalendarSet::none())
+    }
+
+    fn planning<'a>(
+        &'a self,
+        row: &'a TemplateRow,
+        definition: &'a Definition,
+        cursor_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Planning<'a> {
+        Planning {
+            template: row.id,
+            timetable: definition.timetable(row.context(self.calendars(row.merchant_id))),
+            policies: &definition.policies,
+            freezes: self.freezes.get(&row.merchant_id).map_or(&[], Vec::as_slice),
+            runs: row.runs,
+            cursor_at,
+            now,
+        }
+    }
 }
 
 /// Plans each template within its share of [`MAX_ROWS`].
@@ -152,7 +205,8 @@ async fn write_batch(
 /// The least overdue come first: they need little, and what they leave goes to those with a past to work off. Thus
 /// a template with a long past neither keeps the others waiting nor crawls.
 fn plan_all<'a>(
-    readable: &[(&'a TemplateRow, Definition)],
+    readable: &'a [(&'a TemplateRow, Definition)],
+    surroundings: &'a Surroundings,
     now: DateTime<Utc>,
     horizon: DateTime<Utc>,
     options: &MaterialiseOptions,
@@ -160,7 +214,7 @@ fn plan_all<'a>(
     let mut rows_left = MAX_ROWS;
     let planned = readable.iter().enumerate().rev().map(|(templates_before, (row, definition))| {
         let share = (rows_left / (templates_before + 1)).clamp(1, options.occurrences);
-        let plan = plan(&definition.schedule, &row.context(), row.cursor_at, now, horizon, share);
+        let plan = plan(&surroundings.planning(row, definition, row.cursor_at, now), horizon, share);
         rows_left = rows_left.saturating_sub(plan.occurrences.len());
         Entry::new(row, definition, plan)
     });
@@ -175,6 +229,8 @@ fn untouched(row: &TemplateRow, next_at: DateTime<Utc>) -> Cursor {
         version: row.version,
         cursor_at: row.cursor_at,
         next_at: Some(next_at),
+        runs: row.runs,
+        counted_from: None,
     }
 }
 

@@ -1,10 +1,31 @@
 //! Which nominal times get their record now, and with which outcome. Pure.
 
-use crate::schedule::{EvalContext, Schedule};
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::domain::OccurrenceOutcome::{self, Dispatched, MissedWindow, SkippedCalendar, SkippedDstGap};
+use crate::domain::timetable::{Timetable, jitter};
+use crate::domain::{CatchupPolicy, Freeze, FreezeAction, TemplatePolicies};
+use crate::schedule::{Occurrence, Suppression};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use uuid::Uuid;
 
-/// How late a missed occurrence may still be made up for.
-pub(super) const CATCH_UP: TimeDelta = TimeDelta::hours(1);
+/// An occurrence that is planned no later than this after its time is on time: that is the manager's rhythm and no
+/// downtime.
+const ON_TIME: TimeDelta = TimeDelta::seconds(10);
+const MICRO: TimeDelta = TimeDelta::microseconds(1);
+
+/// What a plan is made from, for one template.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Planning<'a> {
+    pub template: Uuid,
+    pub timetable: Timetable<'a>,
+    pub policies: &'a TemplatePolicies,
+    /// Windows in which the merchant wants nothing to start.
+    pub freezes: &'a [Freeze],
+    /// Occurrences that were to run so far.
+    pub runs: i64,
+    /// Every nominal time up to this one has its record.
+    pub cursor_at: DateTime<Utc>,
+    pub now: DateTime<Utc>,
+}
 
 /// What one template gets.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,121 +36,142 @@ pub(super) struct Plan {
     pub cursor_at: DateTime<Utc>,
     /// The first one after them.
     pub next_at: Option<DateTime<Utc>>,
+    /// Occurrences that were to run, with those.
+    pub runs: i64,
+    /// What the schedule counts from next, where it counts from the end of a run and the last of these does not run.
+    pub counted_from: Option<DateTime<Utc>>,
 }
 
 /// One nominal time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Planned {
     pub at: DateTime<Utc>,
-    /// Whether it becomes a job; otherwise it is recorded as missed.
-    pub dispatched: bool,
+    pub outcome: OccurrenceOutcome,
+    /// More than the outcome says.
+    pub reason: Option<String>,
+    /// When its job starts, if it becomes one.
+    pub run_at: DateTime<Utc>,
+    /// It is made up for: after everything else.
+    pub catch_up: bool,
+    /// Where somebody has moved it.
+    pub moved_to: Option<DateTime<Utc>>,
 }
 
-/// Plans the occurrences after `cursor_at` and up to `horizon`, at most `max`.
+impl Planned {
+    pub fn dispatched(&self) -> bool {
+        self.outcome == Dispatched
+    }
+}
+
+/// Plans the occurrences after the cursor and up to `horizon`, at most `max`.
 ///
-/// What is not in the past becomes a job. Of what is in the past, only the latest does, and only within [`CATCH_UP`]:
-/// an outage is followed by one run and not by a storm. An occurrence is the latest of the past exactly when its
-/// successor lies in the future, so that the rule needs no look at the whole past.
-pub(super) fn plan(
-    schedule: &Schedule,
-    context: &EvalContext<'_>,
-    cursor_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-    horizon: DateTime<Utc>,
-    max: usize,
-) -> Plan {
-    let mut occurrences = Vec::new();
-    let mut cursor_at = cursor_at;
-    let mut next = schedule.next_after(cursor_at, context);
+/// What is not in the past becomes a job. What is in the past is made up for as the catch-up policy says, everything
+/// else is recorded as missed. The plan ends where the template has had its runs.
+pub(super) fn plan(planning: &Planning<'_>, horizon: DateTime<Utc>, max: usize) -> Plan {
+    let mut occurrences: Vec<Planned> = Vec::new();
+    let mut cursor_at = planning.cursor_at;
+    let mut runs = planning.runs;
+    let mut made_up_from = None;
+    let mut counted_from = None;
+    let mut timetable = planning.timetable;
+    let mut next = timetable.next_after(cursor_at);
     while let Some(occurrence) = next.filter(|next| next.at <= horizon)
         && occurrences.len() < max
     {
-        let at = occurrence.at;
-        next = schedule.next_after(at, context);
-        let latest_of_the_past = at <= now && next.is_none_or(|successor| successor.at > now);
-        let in_time = at > now || (latest_of_the_past && now - at <= CATCH_UP);
-        let dispatched = in_time && occurrence.runs();
-        occurrences.push(Planned { at, dispatched });
-        cursor_at = at;
+        if planning.has_had(runs) {
+            break;
+        }
+        next = timetable.next_after(occurrence.at);
+        let is_past = occurrence.at <= planning.now;
+        let from = if is_past { *made_up_from.get_or_insert_with(|| planning.made_up_from()) } else { planning.now };
+        let planned = planning.judge(&occurrence, next.map(|next| next.at), from);
+        runs += i64::from(planned.dispatched());
+        cursor_at = occurrence.at;
+        if planning.timetable.counts_from_ends() && !planned.dispatched() {
+            // There will be no end to count from.
+            counted_from = Some(occurrence.at);
+            timetable = timetable.after_end_at(occurrence.at);
+            next = timetable.next_after(occurrence.at);
+        }
+        occurrences.push(planned);
     }
-    Plan { occurrences, cursor_at, next_at: next.map(|occurrence| occurrence.at) }
+    let next = next.filter(|_| !planning.has_had(runs));
+    Plan { occurrences, cursor_at, next_at: next.map(|occurrence| occurrence.at), runs, counted_from }
+}
+
+impl Planning<'_> {
+    /// Whether so many runs are all that the template gets.
+    fn has_had(&self, runs: i64) -> bool {
+        self.policies.max_runs.is_some_and(|most| runs >= most)
+    }
+
+    /// What becomes of one nominal time. Those before `made_up_from` come too late.
+    fn judge(&self, occurrence: &Occurrence, next: Option<DateTime<Utc>>, made_up_from: DateTime<Utc>) -> Planned {
+        let at = occurrence.at;
+        let (outcome, reason) = match self.suppressed(occurrence) {
+            Some((outcome, reason)) => (outcome, reason),
+            None if at < made_up_from => (MissedWindow, None),
+            None => (Dispatched, None),
+        };
+        let catch_up = outcome == Dispatched && at < self.now - ON_TIME;
+        let jittered = at + jitter(self.template, at, next, self.policies.jitter_seconds);
+        let (run_at, held_by) = held(self.freezes, jittered);
+        let reason = match (outcome, held_by) {
+            (Dispatched, Some(freeze)) => Some(format!("held by freeze {}", freeze.name)),
+            (Dispatched, None) if catch_up => Some("catch_up".to_owned()),
+            (Dispatched, None) => occurrence.rolled_from.map(|from| format!("rolled from {}", shown(from))),
+            _ => reason,
+        };
+        Planned { at, outcome, reason, run_at, catch_up, moved_to: None }
+    }
+
+    /// Why a nominal time gets no job, if its schedule or a freeze window says so.
+    fn suppressed(&self, occurrence: &Occurrence) -> Option<(OccurrenceOutcome, Option<String>)> {
+        let suppressed = match occurrence.suppressed {
+            Some(Suppression::Calendar) => Some(SkippedCalendar),
+            Some(Suppression::DstGap) => Some(SkippedDstGap),
+            None => None,
+        };
+        if let Some(outcome) = suppressed {
+            return Some((outcome, None));
+        }
+        let skipping = |freeze: &&Freeze| freeze.action == FreezeAction::Skip && freeze.contains(occurrence.at);
+        let freeze = self.freezes.iter().find(skipping)?;
+        Some((SkippedCalendar, Some(format!("freeze {}", freeze.name))))
+    }
+
+    /// The first past occurrence that is made up for; a time after `now` when none is.
+    fn made_up_from(&self) -> DateTime<Utc> {
+        let limit = match self.policies.catchup_policy {
+            CatchupPolicy::None => return self.now - ON_TIME,
+            CatchupPolicy::Latest => 1,
+            CatchupPolicy::All => usize::try_from(self.policies.catchup_max_runs).unwrap_or(1),
+        };
+        let window = TimeDelta::seconds(self.policies.catchup_window_seconds) + MICRO;
+        let after = self.cursor_at.max(self.now - window);
+        let wanted = |occurrence: &Occurrence| self.suppressed(occurrence).is_none();
+        let made_up = self.timetable.latest(after, self.now, limit, wanted);
+        made_up.first().map_or(self.now + MICRO, |occurrence| occurrence.at)
+    }
+}
+
+fn shown(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// When something that was to start at `at` may start, and the last freeze window that held it.
+fn held(freezes: &[Freeze], at: DateTime<Utc>) -> (DateTime<Utc>, Option<&Freeze>) {
+    let (mut at, mut held_by) = (at, None);
+    // Windows may follow each other: each of them holds at most once, since it lies behind then.
+    while let Some(freeze) = freezes.iter().find(|freeze| freeze.action == FreezeAction::Hold && freeze.contains(at)) {
+        (at, held_by) = (freeze.ends_at, Some(freeze));
+    }
+    (at, held_by)
 }
 
 impl Plan {
     /// Whether occurrences up to `horizon` are left.
     pub fn has_more(&self, horizon: DateTime<Utc>) -> bool {
         self.next_at.is_some_and(|next| next <= horizon)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use serde_json::json;
-    use uuid::Uuid;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        format!("2026-05-04T{text}Z").parse().unwrap()
-    }
-
-    fn minutely() -> Schedule {
-        Schedule::parse(&json!({"kind": "cron", "expression": "* * * * *"})).unwrap()
-    }
-
-    fn planned(schedule: &Schedule, cursor: &str, now: &str, horizon: &str, max: usize) -> (Vec<(String, bool)>, Plan) {
-        let context = EvalContext::new(at("00:00:00"), Uuid::nil());
-        let plan = plan(schedule, &context, at(cursor), at(now), at(horizon), max);
-        let shown = plan.occurrences.iter().map(|o| (o.at.format("%H:%M").to_string(), o.dispatched)).collect();
-        (shown, plan)
-    }
-
-    fn pairs(expected: &[(&str, bool)]) -> Vec<(String, bool)> {
-        expected.iter().map(|(at, dispatched)| ((*at).to_owned(), *dispatched)).collect()
-    }
-
-    #[test]
-    fn what_is_ahead_becomes_jobs_up_to_the_horizon() {
-        let (shown, plan) = planned(&minutely(), "10:00:00", "10:00:30", "10:03:00", 10);
-        assert_eq!(shown, pairs(&[("10:01", true), ("10:02", true), ("10:03", true)]));
-        assert_eq!((plan.cursor_at, plan.next_at), (at("10:03:00"), Some(at("10:04:00"))));
-        assert!(!plan.has_more(at("10:03:00")));
-    }
-
-    #[test]
-    fn of_the_past_only_the_latest_is_made_up_for() {
-        let (shown, _) = planned(&minutely(), "10:00:00", "10:03:30", "10:04:00", 10);
-        assert_eq!(shown, pairs(&[("10:01", false), ("10:02", false), ("10:03", true), ("10:04", true)]));
-    }
-
-    #[test]
-    fn an_occurrence_at_this_very_instant_is_the_latest() {
-        let (shown, _) = planned(&minutely(), "10:00:00", "10:02:00", "10:02:00", 10);
-        assert_eq!(shown, pairs(&[("10:01", false), ("10:02", true)]));
-    }
-
-    #[test]
-    fn after_an_hour_nothing_is_made_up_for() {
-        let daily = Schedule::parse(&json!({"kind": "cron", "expression": "0 9 * * *"})).unwrap();
-        assert_eq!(planned(&daily, "08:00:00", "10:00:00", "10:01:00", 10).0, pairs(&[("09:00", true)]));
-        assert_eq!(planned(&daily, "08:00:00", "10:00:01", "10:01:00", 10).0, pairs(&[("09:00", false)]));
-    }
-
-    #[test]
-    fn a_bound_cuts_the_work_and_the_next_call_goes_on() {
-        let (first, plan) = planned(&minutely(), "10:00:00", "10:00:00", "10:05:00", 2);
-        assert_eq!(first, pairs(&[("10:01", true), ("10:02", true)]));
-        assert!(plan.has_more(at("10:05:00")));
-        let (second, _) = planned(&minutely(), "10:02:00", "10:00:00", "10:05:00", 9);
-        assert_eq!(second, pairs(&[("10:03", true), ("10:04", true), ("10:05", true)]));
-    }
-
-    #[test]
-    fn a_single_time_ends_its_schedule() {
-        let once = Schedule::parse(&json!({"kind": "once", "at": "2026-05-04T10:00:20Z"})).unwrap();
-        let (shown, plan) = planned(&once, "10:00:00", "10:00:10", "10:01:00", 10);
-        assert_eq!((shown.len(), plan.next_at), (1, None));
-        // Late, and the last one of all.
-        assert_eq!(planned(&once, "10:00:00", "10:59:00", "11:00:00", 10).0, pairs(&[("10:00", true)]));
     }
 }

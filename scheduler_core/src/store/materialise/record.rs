@@ -1,12 +1,13 @@
 //! Writing what was planned: ledger, jobs, cursors.
 
-use super::plan::Plan;
-use crate::domain::{JobId, MerchantId};
-use crate::store::templates::job_columns::JobColumns;
+use super::plan::{Plan, Planned};
+use crate::domain::{JobId, MerchantId, OccurrenceOutcome};
+use crate::store::templates::job_columns::{JobColumns, OverlapColumns};
 use crate::store::templates::row::{Definition, TemplateRow};
 use crate::store::{StoreError, StoreResult};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What one locked template gets.
@@ -14,7 +15,9 @@ pub(super) struct Entry<'a> {
     row: &'a TemplateRow,
     plan: Plan,
     columns: JobColumns,
-    overlap_skip: bool,
+    overlap: OverlapColumns,
+    /// The template waits for the ends of its jobs.
+    is_awaited: bool,
 }
 
 /// Where one locked template stands after this.
@@ -24,6 +27,9 @@ pub(super) struct Cursor {
     pub version: i32,
     pub cursor_at: DateTime<Utc>,
     pub next_at: Option<DateTime<Utc>>,
+    pub runs: i64,
+    /// What the schedule counts from next; none: as before.
+    pub counted_from: Option<DateTime<Utc>>,
 }
 
 /// A job that was made from an occurrence.
@@ -33,7 +39,7 @@ pub struct MaterialisedJob {
     pub merchant: MerchantId,
     /// Which job.
     pub job: JobId,
-    /// Its nominal time.
+    /// When it starts.
     pub run_at: DateTime<Utc>,
     /// 0 to 9.
     pub priority: i16,
@@ -45,14 +51,15 @@ pub struct MaterialisedJob {
 #[derive(Default, Debug)]
 pub(super) struct Recorded {
     pub jobs: Vec<MaterialisedJob>,
-    pub missed: usize,
+    /// Times without a job, by outcome.
+    pub without_job: BTreeMap<OccurrenceOutcome, usize>,
 }
 
 impl<'a> Entry<'a> {
     pub fn new(row: &'a TemplateRow, definition: &Definition, plan: Plan) -> Self {
+        let overlap = OverlapColumns::of(definition.overlap, &definition.policies);
         let columns = JobColumns::of(&definition.job);
-        let overlap_skip = definition.overlap == crate::domain::OverlapPolicy::Skip;
-        Self { row, plan, columns, overlap_skip }
+        Self { row, plan, columns, overlap, is_awaited: definition.waits_for_ends() }
     }
 
     pub fn cursor(&self) -> Cursor {
@@ -62,52 +69,73 @@ impl<'a> Entry<'a> {
             version: self.row.version,
             cursor_at: self.plan.cursor_at,
             next_at: self.plan.next_at,
+            runs: self.plan.runs,
+            counted_from: self.plan.counted_from,
         }
     }
 
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
+
+    /// Merchant and template.
+    pub fn key(&self) -> (Uuid, Uuid) {
+        (self.row.merchant_id, self.row.id)
+    }
+
+    /// The schedule has ended with this plan, and that means something for the template.
+    pub fn has_just_ended(&self) -> bool {
+        self.is_awaited && self.plan.next_at.is_none()
+    }
 }
 
 /// Every nominal time is inserted unless it has a record; a job is inserted for each one that was.
-/// $1…$14: one element a template; $15…$17: one element an occurrence, `n` counting the templates from 1.
+/// $1…$16: one element a template; $17…$24: one element an occurrence, `n` counting the templates from 1.
 const RECORD: &str = "
 WITH spec AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::text[], $5::int2[], $6::int4[], $7::int4[], $8::int8[],
-                         $9::bool[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
+                         $9::bool[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+                         $16::bool[])
              WITH ORDINALITY AS s (merchant_id, template_id, version, queue, priority, max_attempts, timeout_ms,
-                                   deadline_us, overlap_skip, target, payload, backoff, metadata, external_id, n)
+                                   deadline_us, overlap_skip, target, payload, backoff, metadata, external_id, overlap,
+                                   is_awaited, n)
 ), planned AS (
-    SELECT s.merchant_id, s.template_id, s.version, p.nominal_at, p.job_id
-      FROM unnest($15::int8[], $16::timestamptz[], $17::uuid[]) AS p (n, nominal_at, job_id) JOIN spec s USING (n)
+    -- Only what identifies them: the payload of a template must not be copied for each of its times.
+    SELECT s.merchant_id, s.template_id, s.version, p.*
+      FROM unnest($17::int8[], $18::timestamptz[], $19::uuid[], $20::timestamptz[], $21::text[], $22::text[],
+                  $23::timestamptz[], $24::bool[])
+           AS p (n, nominal_at, job_id, run_at, outcome, reason, moved_to, catch_up) JOIN spec s USING (n)
 ), recorded AS (
-    INSERT INTO occurrences (merchant_id, template_id, nominal_at, outcome, job_id, version, created_at)
-    SELECT merchant_id, template_id, nominal_at,
-           CASE WHEN job_id IS NULL THEN 'missed_window' ELSE 'dispatched' END, job_id, version, $18
+    INSERT INTO occurrences (merchant_id, template_id, nominal_at, outcome, reason, job_id, moved_to, version, created_at)
+    SELECT merchant_id, template_id, nominal_at, outcome, reason, job_id, moved_to, version, $25
       FROM planned
      ORDER BY merchant_id, template_id, nominal_at
     ON CONFLICT DO NOTHING
-    RETURNING merchant_id, template_id, nominal_at, job_id
+    RETURNING job_id, outcome
 ), made AS (
     INSERT INTO jobs_live (merchant_id, id, template_id, state, run_at, scheduled_for, created_at, start_deadline_at,
-                           priority, max_attempts, timeout_ms, overlap_skip, queue, lane, target, payload, backoff,
-                           metadata, external_id)
-    SELECT s.merchant_id, r.job_id, s.template_id, 'scheduled', r.nominal_at, r.nominal_at, $18,
-           r.nominal_at + s.deadline_us * interval '1 microsecond',
-           s.priority, s.max_attempts, s.timeout_ms, s.overlap_skip, s.queue,
+                           priority, max_attempts, timeout_ms, has_dependents, overlap_skip, overlap, queue, lane,
+                           target, payload, backoff, metadata, external_id)
+    SELECT s.merchant_id, p.job_id, s.template_id, 'scheduled', p.run_at, p.nominal_at, $25,
+           p.run_at + s.deadline_us * interval '1 microsecond',
+           -- What is made up for comes after everything else.
+           CASE WHEN p.catch_up THEN 9 ELSE s.priority END, s.max_attempts, s.timeout_ms, s.is_awaited,
+           s.overlap_skip, s.overlap, s.queue,
            coalesce((SELECT q.lane FROM queues q WHERE q.merchant_id = s.merchant_id AND q.name = s.queue), 'default'),
            s.target, s.payload, s.backoff, s.metadata::jsonb, s.external_id
-      FROM recorded r
-      JOIN spec s USING (merchant_id, template_id)
-     WHERE r.job_id IS NOT NULL
-     ORDER BY r.merchant_id, r.job_id
-    RETURNING merchant_id, id, priority, lane
+      FROM planned p JOIN spec s ON s.n = p.n
+     -- Written so that it is answered from a table in memory and never by a loop over all pairs.
+     WHERE (p.job_id IN (SELECT r.job_id FROM recorded r)) IS TRUE
+     ORDER BY s.merchant_id, p.job_id
+    RETURNING merchant_id, id, run_at, priority, lane
 )
-SELECT r.merchant_id, r.nominal_at, r.job_id, m.priority, m.lane
-  FROM recorded r LEFT JOIN made m ON m.merchant_id = r.merchant_id AND m.id = r.job_id";
+SELECT NULL, 0::bigint, merchant_id, id, run_at, priority, lane FROM made
+ UNION ALL
+SELECT outcome, count(*), NULL, NULL, NULL, NULL, NULL FROM recorded WHERE job_id IS NULL GROUP BY outcome";
 
-type RecordedRow = (Uuid, DateTime<Utc>, Option<Uuid>, Option<i16>, Option<String>);
+/// An outcome without jobs and how often there was one; or a job.
+type RecordedRow =
+    (Option<String>, i64, Option<Uuid>, Option<Uuid>, Option<DateTime<Utc>>, Option<i16>, Option<String>);
 
 /// Records the occurrences of `entries` and makes their jobs, in one statement.
 pub(super) async fn record(
@@ -115,12 +143,12 @@ pub(super) async fn record(
     entries: &[Entry<'_>],
     now: DateTime<Utc>,
 ) -> StoreResult<Recorded> {
-    let occurrences: Vec<_> = (1_i64..)
+    let planned: Vec<(i64, Option<Uuid>, &Planned)> = (1_i64..)
         .zip(entries)
-        .flat_map(|(n, entry)| entry.plan.occurrences.iter().map(move |occurrence| (n, occurrence)))
-        .map(|(n, occurrence)| (n, occurrence.at, occurrence.dispatched.then(|| JobId::new_at(now).0)))
+        .flat_map(|(n, entry)| entry.plan.occurrences.iter().map(move |planned| (n, planned)))
+        .map(|(n, planned)| (n, planned.dispatched().then(|| JobId::new_at(now).0), planned))
         .collect();
-    if occurrences.is_empty() {
+    if planned.is_empty() {
         return Ok(Recorded::default());
     }
     let rows: Vec<RecordedRow> = sqlx::query_as(RECORD)
@@ -132,15 +160,22 @@ pub(super) async fn record(
         .bind(column(entries, |e| e.columns.max_attempts))
         .bind(column(entries, |e| e.columns.timeout_ms))
         .bind(column(entries, |e| e.columns.deadline_us))
-        .bind(column(entries, |e| e.overlap_skip))
+        .bind(column(entries, |e| e.overlap.skip))
         .bind(column(entries, |e| e.columns.target.as_str()))
         .bind(column(entries, |e| e.columns.payload.as_deref()))
         .bind(column(entries, |e| e.columns.backoff.as_deref()))
         .bind(column(entries, |e| e.columns.metadata.as_deref()))
         .bind(column(entries, |e| e.columns.external_id.as_deref()))
-        .bind(occurrences.iter().map(|o| o.0).collect::<Vec<_>>())
-        .bind(occurrences.iter().map(|o| o.1).collect::<Vec<_>>())
-        .bind(occurrences.iter().map(|o| o.2).collect::<Vec<_>>())
+        .bind(column(entries, |e| e.overlap.policy))
+        .bind(column(entries, |e| e.is_awaited))
+        .bind(planned.iter().map(|(n, ..)| *n).collect::<Vec<_>>())
+        .bind(planned.iter().map(|(.., p)| p.at).collect::<Vec<_>>())
+        .bind(planned.iter().map(|(_, job, _)| *job).collect::<Vec<_>>())
+        .bind(planned.iter().map(|(.., p)| p.run_at).collect::<Vec<_>>())
+        .bind(planned.iter().map(|(.., p)| p.outcome.as_str()).collect::<Vec<_>>())
+        .bind(planned.iter().map(|(.., p)| p.reason.as_deref()).collect::<Vec<_>>())
+        .bind(planned.iter().map(|(.., p)| p.moved_to).collect::<Vec<_>>())
+        .bind(planned.iter().map(|(.., p)| p.catch_up).collect::<Vec<_>>())
         .bind(now)
         .fetch_all(connection)
         .await?;
@@ -153,24 +188,29 @@ fn column<'a, T>(entries: &'a [Entry<'_>], value: impl Fn(&'a Entry<'_>) -> T) -
 
 impl Recorded {
     fn of(rows: Vec<RecordedRow>) -> Self {
-        let total = rows.len();
-        let jobs: Vec<_> = rows
-            .into_iter()
-            .filter_map(|(merchant, run_at, job, priority, lane)| {
-                let (job, priority, lane) = (JobId(job?), priority?, lane?);
-                Some(MaterialisedJob { merchant: MerchantId(merchant), job, run_at, priority, lane })
-            })
-            .collect();
-        Self { missed: total - jobs.len(), jobs }
+        let mut recorded = Self::default();
+        for (outcome, count, merchant, job, run_at, priority, lane) in rows {
+            if let (Some(merchant), Some(job), Some(run_at), Some(priority), Some(lane)) =
+                (merchant, job, run_at, priority, lane)
+            {
+                let (merchant, job) = (MerchantId(merchant), JobId(job));
+                recorded.jobs.push(MaterialisedJob { merchant, job, run_at, priority, lane });
+            } else if let Some(outcome) = outcome.as_deref().and_then(OccurrenceOutcome::parse) {
+                *recorded.without_job.entry(outcome).or_default() += usize::try_from(count).unwrap_or(0);
+            }
+        }
+        recorded
     }
 }
 
 /// Moves the templates on. Their rows are locked, so each of them must still have its version.
 pub(super) async fn advance(connection: &mut PgConnection, cursors: &[Cursor]) -> StoreResult<()> {
     let moved = sqlx::query(
-        "UPDATE templates t SET cursor_at = c.cursor_at, next_at = c.next_at
-           FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::timestamptz[], $5::timestamptz[])
-                AS c (merchant_id, id, version, cursor_at, next_at)
+        "UPDATE templates t SET cursor_at = c.cursor_at, next_at = c.next_at, runs = c.runs,
+                last_completion_at = coalesce(c.counted_from, t.last_completion_at)
+           FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::timestamptz[], $5::timestamptz[], $6::int8[],
+                       $7::timestamptz[])
+                AS c (merchant_id, id, version, cursor_at, next_at, runs, counted_from)
           WHERE t.merchant_id = ANY (ARRAY[c.merchant_id]) AND t.id = c.id AND t.version = c.version",
     )
     .bind(cursors.iter().map(|c| c.merchant).collect::<Vec<_>>())
@@ -178,6 +218,8 @@ pub(super) async fn advance(connection: &mut PgConnection, cursors: &[Cursor]) -
     .bind(cursors.iter().map(|c| c.version).collect::<Vec<_>>())
     .bind(cursors.iter().map(|c| c.cursor_at).collect::<Vec<_>>())
     .bind(cursors.iter().map(|c| c.next_at).collect::<Vec<_>>())
+    .bind(cursors.iter().map(|c| c.runs).collect::<Vec<_>>())
+    .bind(cursors.iter().map(|c| c.counted_from).collect::<Vec<_>>())
     .execute(connection)
     .await?
     .rows_affected();

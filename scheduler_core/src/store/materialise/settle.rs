@@ -1,5 +1,6 @@
 //! Recording what fell due before a change, under the version that is about to end.
 
+use super::Surroundings;
 use super::plan::plan;
 use super::record::{Entry, advance, record};
 use crate::store::StoreResult;
@@ -17,7 +18,10 @@ const CHUNKS: usize = 50;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Settled {
     /// Everything up to now has its record.
-    Fully,
+    Fully {
+        /// Occurrences that were to run, with those.
+        runs: i64,
+    },
     /// Something is left; what was recorded should be committed.
     Partly,
 }
@@ -33,23 +37,27 @@ pub(crate) async fn settle(
     now: DateTime<Utc>,
 ) -> StoreResult<Settled> {
     if !row.active || row.next_at.is_none() || row.cursor_at >= now {
-        return Ok(Settled::Fully);
+        return Ok(Settled::Fully { runs: row.runs });
     }
     let definition = match row.definition() {
         Ok(definition) => definition,
         Err(error) => {
             tracing::warn!(%error, "a template that cannot be read is changed; it had no occurrences while it was so");
-            return Ok(Settled::Fully);
+            return Ok(Settled::Fully { runs: row.runs });
         }
     };
+    let surroundings = Surroundings::read(connection, std::slice::from_ref(row)).await?;
     plan_by_key(connection).await?;
-    let mut cursor_at = row.cursor_at;
+    let mut planning = surroundings.planning(row, &definition, row.cursor_at, now);
     for _ in 0..CHUNKS {
-        let plan = plan(&definition.schedule, &row.context(), cursor_at, now, now, CHUNK);
+        let plan = plan(&planning, now, CHUNK);
         if plan.occurrences.is_empty() {
-            return Ok(Settled::Fully);
+            return Ok(Settled::Fully { runs: plan.runs });
         }
-        cursor_at = plan.cursor_at;
+        (planning.cursor_at, planning.runs) = (plan.cursor_at, plan.runs);
+        if let Some(end) = plan.counted_from {
+            planning.timetable = planning.timetable.after_end_at(end);
+        }
         let entry = [Entry::new(row, &definition, plan)];
         record(connection, &entry, now).await?;
         advance(connection, &[entry[0].cursor()]).await?;

@@ -1,11 +1,13 @@
 //! Creating templates.
 
+use super::change::read_again;
 use super::job_columns::json;
 use super::keyed::{Keyed, answer, take};
 use super::row::{TemplateRow, record_version, template_columns};
 use crate::domain::{MerchantId, Template, TemplateId, TemplateSpec};
-use crate::schedule::{EvalContext, Schedule};
+use crate::schedule::Schedule;
 use crate::store::idempotency::KeyHolder;
+use crate::store::materialise::plan_anew;
 use crate::store::{Store, StoreResult};
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgConnection;
@@ -37,9 +39,9 @@ pub enum TemplateCreated {
 
 const INSERT: &str = concat!(
     "WITH made AS (
-        INSERT INTO templates (merchant_id, id, name, version, active, schedule, job, overlap, cursor_at, next_at,
-                               created_at, updated_at)
-        VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $8, $8)
+        INSERT INTO templates (merchant_id, id, name, version, active, schedule, job, overlap, policies, cursor_at,
+                               next_at, created_at, updated_at)
+        VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $10, $8, $9, $8, $8)
         ON CONFLICT (merchant_id, name) WHERE deleted_at IS NULL DO NOTHING
         RETURNING *
     ), version AS (",
@@ -64,6 +66,9 @@ impl Store {
             transaction.rollback().await?;
             return Ok(TemplateCreated::NameTaken);
         };
+        // Nothing is planned yet; this finds when it is first due.
+        plan_anew(&mut transaction, &row, &[], row.cursor_at, row.cursor_at).await?;
+        let row = read_again(&mut transaction, row).await?;
         let template = Template::from(row);
         answer(&mut transaction, new.merchant, &new.key, &template).await?;
         transaction.commit().await?;
@@ -76,8 +81,6 @@ async fn insert(connection: &mut PgConnection, new: &NewTemplate<'_>) -> StoreRe
     // The database keeps microseconds; the anchor `start` must be the same before and after it is stored.
     let now = new.now.trunc_subsecs(6);
     let id = TemplateId::new_at(now);
-    let context = EvalContext::new(now, id.0);
-    let next = new.spec.active.then(|| new.schedule.next_after(now, &context)).flatten();
     let row = sqlx::query_as(INSERT)
         .bind(new.merchant.0)
         .bind(id.0)
@@ -87,7 +90,8 @@ async fn insert(connection: &mut PgConnection, new: &NewTemplate<'_>) -> StoreRe
         .bind(json(&new.spec.job))
         .bind(new.spec.overlap.as_str())
         .bind(now)
-        .bind(next.map(|occurrence| occurrence.at))
+        .bind(new.spec.active.then_some(now))
+        .bind(sqlx::types::Json(new.spec.policies()))
         .fetch_optional(connection)
         .await?;
     Ok(row)

@@ -1,7 +1,7 @@
 //! What the jobs of one template have in common, in the form of their columns.
 
-use crate::domain::JobSpec;
 use crate::domain::job_spec::DEFAULT_MAX_ATTEMPTS;
+use crate::domain::{JobSpec, OverlapPolicy, TemplatePolicies};
 use chrono::DateTime;
 
 /// The columns of `jobs_live` that every job of a template shares; JSON is written once, not per occurrence.
@@ -34,6 +34,26 @@ impl JobColumns {
             backoff: spec.backoff.as_ref().map(json),
             metadata: spec.metadata.as_ref().map(json),
             external_id: spec.external_id.clone(),
+        }
+    }
+}
+
+/// What becomes of a job that falls due beside earlier ones of its template, in the form of its columns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OverlapColumns {
+    /// It must not start beside an earlier one.
+    pub skip: bool,
+    /// What follows when it falls due beside one; none: nothing, or what `skip` alone has always meant.
+    pub policy: Option<&'static str>,
+}
+
+impl OverlapColumns {
+    /// The columns of a policy.
+    pub fn of(overlap: OverlapPolicy, _policies: &TemplatePolicies) -> Self {
+        match overlap {
+            OverlapPolicy::AllowAll => Self { skip: false, policy: None },
+            OverlapPolicy::Skip => Self { skip: true, policy: None },
+            other => Self { skip: true, policy: Some(other.as_str()) },
         }
     }
 }

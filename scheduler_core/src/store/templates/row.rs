@@ -1,16 +1,19 @@
 //! A row of `templates`, and what can be made of it.
 
-use crate::domain::{JobSpec, OverlapPolicy, Template, TemplateId};
-use crate::schedule::{EvalContext, Schedule};
+use crate::domain::timetable::counts_from_ends;
+use crate::domain::{AfterCompletion, JobSpec, OverlapPolicy, Template, TemplateId, TemplatePolicies, Timetable};
+use crate::schedule::{CalendarSet, EvalContext, Schedule};
 use crate::store::{StoreError, StoreResult};
 use chrono::{DateTime, Utc};
+use serde::Deserialize as _;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// The columns of [`TemplateRow`].
 macro_rules! template_columns {
     () => {
-        "merchant_id, id, name, version, active, schedule, job, overlap, cursor_at, next_at, created_at, updated_at"
+        "merchant_id, id, name, version, active, schedule, job, overlap, policies, runs, last_completion_at, pause_reason, \
+         cursor_at, next_at, created_at, updated_at"
     };
 }
 
@@ -18,8 +21,9 @@ macro_rules! template_columns {
 macro_rules! record_version {
     ($from:literal) => {
         concat!(
-            "INSERT INTO template_versions (merchant_id, template_id, version, name, schedule, job, overlap, created_at) \
-             SELECT merchant_id, id, version, name, schedule, job, overlap, updated_at FROM ",
+            "INSERT INTO template_versions (merchant_id, template_id, version, name, schedule, job, overlap, policies, \
+                                            active, created_at) \
+             SELECT merchant_id, id, version, name, schedule, job, overlap, policies, active, updated_at FROM ",
             $from
         )
     };
@@ -38,6 +42,10 @@ pub(crate) struct TemplateRow {
     pub schedule: serde_json::Value,
     pub job: String,
     pub overlap: String,
+    pub policies: serde_json::Value,
+    pub runs: i64,
+    pub last_completion_at: Option<DateTime<Utc>>,
+    pub pause_reason: Option<String>,
     pub cursor_at: DateTime<Utc>,
     pub next_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
@@ -50,6 +58,19 @@ pub(crate) struct Definition {
     pub schedule: Schedule,
     pub job: JobSpec,
     pub overlap: OverlapPolicy,
+    pub policies: TemplatePolicies,
+}
+
+impl Definition {
+    /// Its nominal times.
+    pub fn timetable<'a>(&'a self, context: EvalContext<'a>) -> Timetable<'a> {
+        Timetable::new(&self.schedule, &self.policies, context)
+    }
+
+    /// Whether something about the template depends on the ends of its jobs.
+    pub fn waits_for_ends(&self) -> bool {
+        self.policies.action_after_completion == AfterCompletion::Delete || counts_from_ends(&self.schedule)
+    }
 }
 
 impl TemplateRow {
@@ -59,8 +80,14 @@ impl TemplateRow {
     }
 
     /// What an evaluation of the schedule may depend on besides itself.
-    pub fn context(&self) -> EvalContext<'static> {
-        EvalContext::new(self.created_at, self.id)
+    pub fn context<'a>(&self, calendars: &'a CalendarSet) -> EvalContext<'a> {
+        EvalContext {
+            start: self.created_at,
+            template_id: self.id,
+            calendars,
+            // Before the first run ends its times are counted from the creation.
+            last_completion: Some(self.last_completion_at.unwrap_or(self.created_at)),
+        }
     }
 
     /// Reads the definition. It was checked when it was written, so an error means damage, or a newer version of the
@@ -73,7 +100,12 @@ impl TemplateRow {
         }
         let overlap = OverlapPolicy::parse(&self.overlap)
             .ok_or_else(|| self.corrupt("overlap", format!("no policy is called `{}`", self.overlap)))?;
-        Ok(Definition { schedule, job, overlap })
+        Ok(Definition { schedule, job, overlap, policies: self.parsed_policies()? })
+    }
+
+    /// Reads the policies alone.
+    pub fn parsed_policies(&self) -> StoreResult<TemplatePolicies> {
+        TemplatePolicies::deserialize(&self.policies).map_err(|error| self.corrupt("policies", error))
     }
 
     /// Reads the schedule alone.
@@ -99,11 +131,20 @@ impl From<TemplateRow> for Template {
             schedule: row.schedule,
             job: raw_json(row.job),
             overlap: row.overlap,
+            policies: with_defaults(row.policies),
+            runs: row.runs,
+            pause_reason: row.pause_reason,
             next_at: row.next_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
     }
+}
+
+/// Stored policies with what they leave out; those that this version cannot read are shown as they are.
+fn with_defaults(stored: serde_json::Value) -> serde_json::Value {
+    let whole = TemplatePolicies::deserialize(&stored).and_then(serde_json::to_value);
+    whole.unwrap_or(if stored.is_object() { stored } else { serde_json::json!({}) })
 }
 
 /// Stored JSON as it is; what is not JSON is shown as a string, so that one damaged row does not make a list unreadable.

@@ -5,30 +5,13 @@ use crate::problem::Problem;
 use crate::state::AppState;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use scheduler_core::domain::template::LATER_OVERLAP_POLICIES;
 use scheduler_core::domain::{FieldError, TemplateSpec};
 use scheduler_core::schedule::{Schedule, ScheduleError};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Policies that are specified but not built yet. Named so that the refusal can say so.
-const LATER_FIELDS: [&str; 15] = [
-    "max_concurrent",
-    "catchup_policy",
-    "catchup_window_seconds",
-    "catchup_max_runs",
-    "jitter_seconds",
-    "start_at",
-    "end_at",
-    "max_runs",
-    "action_after_completion",
-    "pause_after_failures",
-    "calendar",
-    "calendars",
-    "calendar_policy",
-    "exclude",
-    "freeze",
-];
+const LATER_FIELDS: [&str; 5] = ["calendar", "calendars", "calendar_policy", "exclude", "freeze"];
 
 /// A definition that may be stored.
 pub struct Definition {
@@ -88,10 +71,6 @@ fn say_later(problem: Problem) -> Problem {
 }
 
 fn say_one_later(error: FieldError) -> FieldError {
-    let name = error.detail.split('`').nth(1).unwrap_or_default().to_owned();
-    if error.pointer == "/overlap" && LATER_OVERLAP_POLICIES.contains(&name.as_str()) {
-        return FieldError::new(error.pointer, format!("`{name}` is not available yet; available: skip, allow_all"));
-    }
     match error.pointer.strip_prefix('/') {
         Some(field) if LATER_FIELDS.contains(&field) => {
             FieldError::new(error.pointer.clone(), "not available yet; remove it")

@@ -17,8 +17,8 @@ use scheduler_core::store::templates::{Keyed, NewTemplate, TemplateCreated};
 
 /// Create a template
 ///
-/// It fires from now on: its first occurrence is the first one after its creation. Times at which an earlier job of the
-/// template is still live are skipped unless `overlap` says `allow_all`. With an `Idempotency-Key` header a repeated
+/// It fires from now on: its first occurrence is the first one after its creation. What happens at times at which an
+/// earlier job of the template is still live is up to `overlap`; they are skipped by default. With an `Idempotency-Key` header a repeated
 /// request gets the first answer again (`Idempotency-Replayed: true`).
 #[utoipa::path(
     post, path = "/v1/templates", tag = "templates",

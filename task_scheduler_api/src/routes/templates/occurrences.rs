@@ -8,7 +8,7 @@ use crate::state::AppState;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use scheduler_core::domain::TemplateId;
+use scheduler_core::domain::{OccurrenceOutcome, TemplateId};
 use scheduler_core::store::templates::{LedgerEntry, LedgerQuery};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -36,15 +36,23 @@ pub struct Parameters {
 pub struct RecordedOccurrence {
     /// The nominal time.
     at: DateTime<Utc>,
-    /// `dispatched` (it became a job), `skipped_overlap` (an earlier one was still live as it fell due) or `missed_window`
-    /// (nobody was there to plan it in time, and a later one took its place or an hour had passed).
-    outcome: String,
+    /// What became of it.
+    outcome: OccurrenceOutcome,
+    /// More than the outcome says, where there is more: the calendar, the freeze window, `catch_up`, `moved`.
+    reason: Option<String>,
     /// The job, if there is one.
     job_id: Option<Uuid>,
+    /// Where somebody has moved its start; the nominal time stays its name.
+    moved_to: Option<DateTime<Utc>>,
+    /// The backfill that made its job.
+    backfill_id: Option<Uuid>,
     /// The template's version that decided.
     version: i32,
-    /// When the record was made.
+    /// When the record was made; for the times of a pause, the time itself.
     recorded_at: DateTime<Utc>,
+    /// Seconds from the nominal time to the start of its job (of its last attempt); without a job, how late the record was
+    /// made. Null as long as the job has not started.
+    lag_seconds: Option<f64>,
 }
 
 impl From<LedgerEntry> for RecordedOccurrence {
@@ -52,9 +60,13 @@ impl From<LedgerEntry> for RecordedOccurrence {
         Self {
             at: entry.nominal_at,
             outcome: entry.outcome,
+            reason: entry.reason,
             job_id: entry.job.map(Uuid::from),
+            moved_to: entry.moved_to,
+            backfill_id: entry.backfill,
             version: entry.version,
             recorded_at: entry.created_at,
+            lag_seconds: entry.lag.map(|lag| lag.as_seconds_f64()),
         }
     }
 }
@@ -74,7 +86,8 @@ pub async fn list_occurrences(
     let paging = Paging { limit: parameters.limit, cursor: parameters.cursor };
     let limit = paging.limit()?;
     let before = paging.after(List::Occurrences)?;
-    let query = LedgerQuery { from: parameters.from, to: parameters.to, before, limit: limit as i64 + 1 };
+    let query =
+        LedgerQuery { from: parameters.from, to: parameters.to, before, limit: limit as i64 + 1, now: app.clock.now() };
     let entries = app.store.list_occurrences(caller.merchant, id, &query).await?.ok_or_else(|| not_found(id))?;
     let rows = entries.into_iter().map(RecordedOccurrence::from).collect();
     Ok(Json(Page::of(List::Occurrences, rows, limit, |row: &RecordedOccurrence| row.at)))

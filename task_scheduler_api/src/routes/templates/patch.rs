@@ -70,12 +70,14 @@ struct Document<'a> {
     job: &'a RawValue,
     active: bool,
     overlap: &'a str,
+    #[serde(flatten)]
+    policies: &'a Value,
 }
 
 /// The definition of a template with a patch merged into it.
 fn patched(current: &Template, patch: &RawValue, app: &AppState) -> Result<Definition, Problem> {
-    let Template { name, schedule, job, active, overlap, .. } = current;
-    let document = to_raw_value(&Document { name, schedule, job, active: *active, overlap });
+    let Template { name, schedule, job, active, overlap, policies, .. } = current;
+    let document = to_raw_value(&Document { name, schedule, job, active: *active, overlap, policies });
     let document = document.and_then(|document| merged(&document, patch)).map_err(|error| {
         let detail = format!("cannot be merged ({error}); replace the template with PUT");
         Problem::invalid_field("", detail)

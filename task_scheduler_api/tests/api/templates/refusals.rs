@@ -34,6 +34,13 @@ async fn each_mistake_is_pointed_at() {
         (with("/job/priority", json!(10)), "/job/priority"),
         (with("/job/payload", json!("x".repeat((1 << 20) + 1))), "/job/payload"),
         (with("/nmae", json!("x")), "/nmae"),
+        (with("/jitter_seconds", json!(-1)), "/jitter_seconds"),
+        (with("/jitter_seconds", json!("5")), "/jitter_seconds"),
+        (with("/catchup_policy", json!("some")), "/catchup_policy"),
+        (with("/catchup_max_runs", json!(0)), "/catchup_max_runs"),
+        (with("/max_concurrent", json!(1_001)), "/max_concurrent"),
+        (with("/start_at", json!("tomorrow")), "/start_at"),
+        (with("/max_runs", json!(1.5)), "/max_runs"),
         (with("/job/payload", json!("a\u{0}b")), "/job/payload"),
     ];
     for (body, pointer) in cases {
@@ -46,9 +53,7 @@ async fn each_mistake_is_pointed_at() {
 async fn what_comes_later_is_named_as_such() {
     let api = Api::start().await;
     let cases = [
-        (with("/overlap", json!("buffer_one")), "/overlap"),
-        (with("/catchup_policy", json!("all")), "/catchup_policy"),
-        (with("/jitter_seconds", json!(5)), "/jitter_seconds"),
+        (with("/calendars", json!(["holidays"])), "/calendars"),
         (with("/schedule", json!({"kind": "rrule", "expression": "RRULE:FREQ=DAILY"})), "/schedule/kind"),
         (with("/schedule/anchor", json!("completion")), "/schedule/anchor"),
     ];
