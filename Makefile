@@ -24,5 +24,5 @@ lint: ## check formatting, clippy, shell scripts and deployment files
 fmt: ## format the code
 	cargo fmt --all
 
-bench: ## measure a release build on durable private servers (RUNS=5)
-	@scripts/bench.sh $(RUNS)
+bench: ## measure a release build on durable private servers (ROUNDS=5)
+	@scripts/bench.sh $(ROUNDS)

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Measures a release build on servers of its own with durable settings: the median of five runs of each measurement, with the
-# floor (the bare statements on the same database) in the same run. One JSON object a line on stdout.
+# Measures a release build on servers of its own with durable settings: the median of five rounds of each measurement, with the
+# floor (the bare statements on the same database) in each round.
 #
-#   bench.sh [RUNS]
+#   bench.sh [ROUNDS [table|json]]
 set -euo pipefail
 root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 cd "$root"
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
-runs=${1:-5}
+rounds=${1:-5}
+format=${2:-table}
 scripts/ensure-packages.sh
 cargo build --release --locked -p scheduler_cli >&2
 scheduler=$root/target/release/scheduler
@@ -41,23 +42,4 @@ done
 cd "$dir"
 # The command line finds .dev/env in this folder.
 ln -s dev .dev
-for run in $(seq "$runs"); do
-    echo "run $run of $runs" >&2
-    "$scheduler" -o json bench floor
-    "$scheduler" -o json bench drain
-    "$scheduler" -o json bench latency
-    "$scheduler" -o json bench scheduled
-done | tee results.json >/dev/null
-python3 - results.json <<'PY'
-import json, statistics, sys
-decoder, text, at, groups = json.JSONDecoder(), open(sys.argv[1]).read(), 0, {}
-while at < len(text.rstrip()):
-    item, at = decoder.raw_decode(text, at)
-    at += len(text[at:]) - len(text[at:].lstrip())
-    for name, value in item.items():
-        if isinstance(value, (int, float)):
-            groups.setdefault(item["measure"], {}).setdefault(name, []).append(value)
-for measure, figures in groups.items():
-    medians = {name: statistics.median(values) for name, values in figures.items()}
-    print(json.dumps({"measure": measure, "runs": len(next(iter(figures.values()))), "median": medians}))
-PY
+"$scheduler" -o "$format" bench all --rounds "$rounds"

@@ -3,8 +3,8 @@
 use super::keys::Keys;
 use fred::clients::{Client, SubscriberClient};
 use fred::interfaces::ClientLike;
-use fred::types::Builder;
 use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, UnresponsiveConfig};
+use fred::types::{Builder, InfoKind};
 use std::time::Duration;
 
 /// How long an ordinary command may take.
@@ -125,14 +125,26 @@ impl Redis {
     /// # Errors
     /// When it does not answer, or says no version.
     pub async fn server_version(&self) -> Result<String, QueueError> {
-        use fred::types::InfoKind;
+        self.info(InfoKind::Server, "redis_version").await
+    }
+
+    /// How many commands the server has worked off since it started, for everybody.
+    ///
+    /// # Errors
+    /// When it does not answer, or says no number.
+    pub async fn commands_processed(&self) -> Result<u64, QueueError> {
+        let commands = self.info(InfoKind::Stats, "total_commands_processed").await?;
+        commands.parse().map_err(|_| QueueError::Answer("INFO"))
+    }
+
+    async fn info(&self, section: InfoKind, field: &str) -> Result<String, QueueError> {
         let info: String = self
             .connected("INFO")?
-            .info(Some(InfoKind::Server))
+            .info(Some(section))
             .await
             .map_err(|source| QueueError::Command { verb: "INFO", source })?;
-        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
-        version.map(|v| v.trim().to_owned()).ok_or(QueueError::Answer("INFO"))
+        let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value.map(|v| v.trim().to_owned()).ok_or(QueueError::Answer("INFO"))
     }
 }
 

@@ -67,6 +67,15 @@ pub struct ClockReading {
     pub received: Instant,
 }
 
+/// Counters of the database server, which only grow.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerActivity {
+    /// Bytes of write-ahead log since the server was set up.
+    pub wal_bytes: u64,
+    /// Transactions committed in this database.
+    pub commits: u64,
+}
+
 impl Store {
     /// A pool that connects when first used; fails only on a URL that cannot be read.
     pub fn connect_lazy(options: &StoreOptions) -> StoreResult<Self> {
@@ -123,6 +132,21 @@ impl Store {
         let sent = Instant::now();
         let row = sqlx::query("SELECT clock_timestamp()").fetch_one(&mut *connection).await?;
         Ok(ClockReading { database: row.try_get(0).map_err(StoreError::from)?, sent, received: Instant::now() })
+    }
+
+    /// What the server has done so far, for measurements.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn server_activity(&self) -> StoreResult<ServerActivity> {
+        let (wal_bytes, commits): (i64, i64) = sqlx::query_as(
+            "SELECT (pg_current_wal_lsn() - '0/0')::bigint, xact_commit
+               FROM pg_stat_database WHERE datname = current_database()",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
+        Ok(ServerActivity { wal_bytes: count(wal_bytes), commits: count(commits) })
     }
 
     /// A server setting as `SHOW` prints it: `fsync`, `synchronous_commit`, …

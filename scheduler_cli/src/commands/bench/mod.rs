@@ -1,15 +1,29 @@
 //! `scheduler bench`: measures a running scheduler from outside, through its API.
 
+mod all;
+mod backlog;
+mod burst;
 mod drain;
 mod floor;
 mod latency;
 mod report;
 mod scheduled;
+mod singles;
 mod sink;
+mod steady;
+mod usage;
+mod webhooks;
 
 use crate::cli::Globals;
 use crate::client::Client;
+use crate::output::{self, Column};
 use report::Report;
+use std::time::Duration;
+use usage::Meter;
+
+/// What `all` shows of each figure.
+const COLUMNS: [Column; 5] =
+    [("measure", "/measure"), ("figure", "/figure"), ("least", "/least"), ("median", "/median"), ("most", "/most")];
 
 /// What to measure.
 #[derive(Debug, clap::Subcommand)]
@@ -35,6 +49,39 @@ pub enum Command {
         #[arg(long, default_value_t = 50_000)]
         jobs: usize,
     },
+    /// Single creates by clients that each wait for their answer
+    Singles {
+        /// How many jobs
+        #[arg(long, default_value_t = 20_000)]
+        jobs: usize,
+        /// How many clients
+        #[arg(long, default_value_t = 50)]
+        clients: usize,
+    },
+    /// Deliver a backlog of webhooks to a receiver on this computer
+    Webhooks {
+        /// How many jobs
+        #[arg(long, default_value_t = 20_000)]
+        jobs: usize,
+    },
+    /// Many jobs due in the same second
+    Burst {
+        /// How many jobs
+        #[arg(long, default_value_t = 100_000)]
+        jobs: usize,
+    },
+    /// Create and run together for a while
+    Steady {
+        /// For how many seconds
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+    /// All of them, several times: the median of each figure
+    All {
+        /// How many times
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
     /// The statements of the hot path alone, with nobody else: what the others are to be compared with
     Floor {
         /// How many jobs
@@ -49,7 +96,20 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
     let report: Report = match command {
         Command::Latency { jobs } => latency::measure(&client()?, jobs).await?,
         Command::Scheduled { rate, seconds } => scheduled::measure(&client()?, rate, seconds).await?,
-        Command::Drain { jobs } => drain::measure(&client()?, jobs).await?,
+        Command::Drain { jobs } => drain::measure(&client()?, &Meter::new(globals).await?, jobs).await?,
+        Command::Singles { jobs, clients } => {
+            singles::measure(&client()?, &Meter::new(globals).await?, jobs, clients).await?
+        }
+        Command::Webhooks { jobs } => webhooks::measure(&client()?, &Meter::new(globals).await?, jobs).await?,
+        Command::Burst { jobs } => burst::measure(&client()?, jobs).await?,
+        Command::Steady { seconds } => {
+            steady::measure(&client()?, &Meter::new(globals).await?, Duration::from_secs(seconds)).await?
+        }
+        Command::All { rounds } => {
+            let all = all::measure(globals, rounds).await?;
+            output::list(globals.output, &all, &COLUMNS);
+            return Ok(());
+        }
         Command::Floor { jobs } => floor::measure(globals, jobs).await?,
     };
     report.print(globals.output);

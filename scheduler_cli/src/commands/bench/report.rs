@@ -1,5 +1,6 @@
 //! A measurement's figures.
 
+use super::usage::Usage;
 use crate::output::{self, Format};
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value};
@@ -27,6 +28,30 @@ impl Report {
             .add("max_ms", at(1.0))
             .add("early", waits.early)
             .add("samples", waits.histogram.len() + waits.early)
+    }
+
+    /// Adds what each of `count` things cost.
+    pub fn usage(self, what: &str, used: &Usage, count: usize) -> Self {
+        let each = |total: f64| (total / count.max(1) as f64 * 1000.0).round() / 1000.0;
+        self.add(&format!("wal_bytes_per_{what}"), each(used.wal_bytes as f64).round())
+            .add(&format!("commits_per_{what}"), each(used.commits as f64))
+            .add(&format!("redis_commands_per_{what}"), each(used.redis_commands as f64))
+            .add(&format!("daemon_cpu_us_per_{what}"), each(used.cpu.as_secs_f64() * 1e6).round())
+            .add(&format!("daemon_memory_mb_after_{what}"), (used.resident_bytes as f64 / 1e6).round())
+    }
+
+    /// Which measurement it is; two of them differ by more than their figures when their rates do.
+    pub fn name(&self) -> String {
+        let text = self.figures.get("measure").and_then(Value::as_str).unwrap_or_default();
+        match self.figures.get("rate_per_second").and_then(Value::as_u64) {
+            Some(rate) => format!("{text}, {rate}/s"),
+            None => text.to_owned(),
+        }
+    }
+
+    /// Its figures that are single numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = (&String, f64)> {
+        self.figures.iter().filter_map(|(name, value)| Some((name, value.as_f64()?)))
     }
 
     /// Prints it.

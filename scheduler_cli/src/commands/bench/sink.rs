@@ -50,6 +50,11 @@ impl Sink {
         format!("{}/{number}", self.base)
     }
 
+    /// How many different numbers have arrived.
+    pub fn received(&self) -> usize {
+        self.shared.arrivals.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().count()
+    }
+
     /// Waits for one number.
     pub async fn wait_for(&self, number: usize, limit: Duration) -> anyhow::Result<Arrival> {
         let found = async {
