@@ -6,10 +6,12 @@ use crate::lane::Meter;
 use crate::session::Session;
 use crate::targets::{Attempt, Targets};
 use futures::FutureExt;
-use scheduler_core::domain::{ExecutionResult, Outcome};
+use scheduler_core::domain::{ExecutionResult, Outcome, variables};
 use scheduler_core::store::transitions::claim::{ClaimKey, Granted, Work};
 use scheduler_core::store::transitions::results::AttemptReport;
 use scheduler_core::telemetry::metrics as names;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -77,6 +79,7 @@ async fn until_due(received: Instant, due_in: Duration) {
 /// Runs the target within its time limit; panics, time-outs and cancels are results too.
 async fn run_target(targets: &Targets, job: Granted, timeout: Duration, cancel: &CancellationToken) -> ExecutionResult {
     let Work { target, payload } = match job.work {
+        Ok(work) if job.template_id.is_some() => with_variables(work, job.attempt),
         Ok(work) => work,
         Err(corrupt) => return ExecutionResult::failure(corrupt.to_string(), false),
     };
@@ -92,6 +95,17 @@ async fn run_target(targets: &Targets, job: Granted, timeout: Duration, cancel: 
     result.error = result.error.map(storable);
     metrics::histogram!(names::EXECUTION_SECONDS, "target" => target.kind()).record(started.elapsed().as_secs_f64());
     result
+}
+
+/// Work of a template's job with the variables that only an attempt knows.
+fn with_variables(work: Work, attempt: i32) -> Work {
+    let Work { target, payload } = work;
+    // What was JSON stays JSON: only the inside of strings changes, by characters that need no escape.
+    let rendered = |raw: Box<RawValue>| match variables::at_start(raw.get(), attempt) {
+        Cow::Borrowed(_) => raw,
+        Cow::Owned(text) => RawValue::from_string(text).unwrap_or(raw),
+    };
+    Work { target: variables::target_at_start(&target, attempt).into_owned(), payload: payload.map(rendered) }
 }
 
 /// The result of a target, or what kept it from having one.

@@ -1,6 +1,6 @@
 //! What a producer asks for: the body of `POST /v1/jobs`, and the `job` of a template.
 
-use super::{Backoff, FieldError, Target};
+use super::{Backoff, FieldError, Target, variables};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -105,7 +105,20 @@ fn default_priority() -> i16 {
 impl JobSpec {
     /// Everything wrong with the job, beyond its JSON types.
     pub fn validate(&self) -> Vec<FieldError> {
-        let mut errors = self.validate_shape();
+        self.validate_for(&self.target)
+    }
+
+    /// Unknown names between double braces, where the job of a template may have variables.
+    pub fn validate_variables(&self) -> Vec<FieldError> {
+        let payload = self.payload.as_ref().map(|raw| variables::check(raw.get())).unwrap_or_default();
+        let target = serde_json::to_string(&self.target).map(|text| variables::check(&text)).unwrap_or_default();
+        let at_target = target.into_iter().map(|error| error.under("/target"));
+        payload.into_iter().map(|error| error.under("/payload")).chain(at_target).collect()
+    }
+
+    /// [`JobSpec::validate`] with this target in the place of the job's.
+    fn validate_for(&self, target: &Target) -> Vec<FieldError> {
+        let mut errors = self.validate_shape(target);
         errors.extend(self.validate_times());
         errors.extend(self.validate_keys());
         if self.depends_on.len() > MAX_PARENTS {
@@ -123,7 +136,7 @@ impl JobSpec {
 
     /// Everything wrong with the job of a template: its schedule says when, so the job may not.
     pub fn validate_in_template(&self) -> Vec<FieldError> {
-        let mut errors = self.validate();
+        let mut errors = self.validate_for(&variables::with_examples(&self.target));
         let mut refuse = |present: bool, pointer: &str, why: &str| {
             if present {
                 errors.push(FieldError::new(pointer, why));
@@ -156,13 +169,13 @@ impl JobSpec {
         (self.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS) * 1000.0) as i32
     }
 
-    fn validate_shape(&self) -> Vec<FieldError> {
+    fn validate_shape(&self, target: &Target) -> Vec<FieldError> {
         let mut errors = Vec::new();
         errors.extend(validate_name(&self.queue).map(|why| FieldError::new("/queue", why)));
         if !(0..=9).contains(&self.priority) {
             errors.push(FieldError::new("/priority", "must be from 0 (first) to 9 (last)"));
         }
-        errors.extend(self.target.validate().into_iter().map(|e| e.under("/target")));
+        errors.extend(target.validate().into_iter().map(|e| e.under("/target")));
         if self.max_attempts.is_some_and(|n| !(1..=1000).contains(&n)) {
             errors.push(FieldError::new("/max_attempts", "must be from 1 to 1000"));
         }

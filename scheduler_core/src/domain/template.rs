@@ -76,6 +76,7 @@ impl TemplateSpec {
             validate_name(&self.name).map(|why| FieldError::new("/name", why)).into_iter().collect();
         errors.extend(self.job.validate_in_template().into_iter().map(|e| e.under("/job")));
         errors.extend(self.policies().validate(self.overlap));
+        errors.extend(self.job.validate_variables().into_iter().map(|e| e.under("/job")));
         errors
     }
 

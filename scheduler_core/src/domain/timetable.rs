@@ -56,6 +56,15 @@ impl<'a> Timetable<'a> {
         std::iter::successors(self.next_after(after), move |last| times.next_after(last.at))
     }
 
+    /// The times before and after a time that run. The one before may lie before the template's bounds: its schedule names
+    /// it, and what happened since then is what an occurrence is about.
+    pub fn neighbours(&self, at: DateTime<Utc>) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+        let unbounded = Self { start_at: None, end_at: None, ..*self };
+        let before = unbounded.latest(DateTime::UNIX_EPOCH, at - MICRO, 1, Occurrence::runs);
+        let after = self.occurrences(at).take(LOOK).find(Occurrence::runs);
+        (before.last().map(|it| it.at), after.map(|it| it.at))
+    }
+
     /// The occurrence at exactly this time, if it is a nominal one.
     pub fn at(&self, at: DateTime<Utc>) -> Option<Occurrence> {
         self.next_after(at - MICRO).filter(|occurrence| occurrence.at == at)

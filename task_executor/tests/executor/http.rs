@@ -55,6 +55,30 @@ async fn a_webhook_is_delivered_with_its_headers_and_its_answer_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn variables_of_the_attempt_are_for_the_jobs_of_templates() {
+    let (world, receiver) = (World::new().await, Receiver::start().await);
+    let target = format!(
+        r#"{{"kind":"http","url":"{}","headers":{{"X-Try":"{{{{attempt}}}}"}}}}"#,
+        receiver.url("/{{attempt}}")
+    );
+    let payload = r#"{"try":"{{ attempt }}","{{attempt}}":1e400,"plain":"{{{{name}}"}"#;
+    let seed = test_support::seed::JobSeed { target, payload: Some(payload.to_owned()), ..world.webhook_seed("") };
+    let executor = world.start(&[]);
+    let direct = seed.clone().insert(world.db.store()).await;
+    world.push(&[direct]).await;
+    let sent = receiver.wait_for(1, SOON).await.remove(0);
+    assert_eq!((&sent.body[..], sent.header("x-try")), (payload.as_bytes(), "{{attempt}}"), "left alone");
+
+    let of_template = seed.insert(world.db.store()).await;
+    world.execute(&format!("UPDATE jobs_live SET template_id = gen_random_uuid() WHERE id = '{of_template}'")).await;
+    world.push(&[of_template]).await;
+    let sent = receiver.wait_for(2, SOON).await.remove(1);
+    assert_eq!(std::str::from_utf8(&sent.body).unwrap(), r#"{"try":"1","{{attempt}}":1e400,"plain":"{{name}}"}"#);
+    assert_eq!((sent.uri.path(), sent.header("x-try")), ("/1", "1"));
+    executor.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_decide_what_may_be_retried() {
     let (world, receiver) = (World::new().await, Receiver::start().await);
     let executor = world.start(&[]);

@@ -1,7 +1,8 @@
 //! Writing what was planned: ledger, jobs, cursors.
 
 use super::plan::{Plan, Planned};
-use crate::domain::{JobId, MerchantId, OccurrenceOutcome};
+use crate::domain::variables::{self, Values};
+use crate::domain::{JobId, MerchantId, OccurrenceOutcome, Timetable};
 use crate::store::templates::job_columns::{JobColumns, OverlapColumns};
 use crate::store::templates::row::{Definition, TemplateRow};
 use crate::store::{StoreError, StoreResult};
@@ -18,7 +19,12 @@ pub(super) struct Entry<'a> {
     overlap: OverlapColumns,
     /// The template waits for the ends of its jobs.
     is_awaited: bool,
+    /// Where the texts of its jobs have variables: the times around each.
+    timetable: Option<Timetable<'a>>,
 }
+
+/// The texts of a job of its own, where they are not those of the template.
+type OwnTexts = (Option<String>, Option<String>);
 
 /// Where one locked template stands after this.
 pub(super) struct Cursor {
@@ -56,10 +62,22 @@ pub(super) struct Recorded {
 }
 
 impl<'a> Entry<'a> {
-    pub fn new(row: &'a TemplateRow, definition: &Definition, plan: Plan) -> Self {
+    pub fn new(row: &'a TemplateRow, definition: &Definition, plan: Plan, timetable: Timetable<'a>) -> Self {
         let overlap = OverlapColumns::of(definition.overlap, &definition.policies);
         let columns = JobColumns::of(&definition.job);
-        Self { row, plan, columns, overlap, is_awaited: definition.waits_for_ends() }
+        let timetable = columns.has_variables().then_some(timetable);
+        Self { row, plan, columns, overlap, is_awaited: definition.waits_for_ends(), timetable }
+    }
+
+    /// Target and payload of the job of one occurrence.
+    fn texts(&self, job: Option<Uuid>, at: DateTime<Utc>) -> OwnTexts {
+        let (Some(job), Some(timetable)) = (job, &self.timetable) else { return (None, None) };
+        let (previous, next) = timetable.neighbours(at);
+        let (merchant, template) = (MerchantId(self.row.merchant_id), self.row.template());
+        let values = Values { merchant, template, job: JobId(job), scheduled_for: at, previous, next };
+        let payload = self.columns.payload.as_deref();
+        let own = |text: &str| variables::at_birth(text, &values).into_owned();
+        (Some(own(&self.columns.target)), payload.map(own))
     }
 
     pub fn cursor(&self) -> Cursor {
@@ -90,7 +108,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Every nominal time is inserted unless it has a record; a job is inserted for each one that was.
-/// $1…$16: one element a template; $17…$24: one element an occurrence, `n` counting the templates from 1.
+/// $1…$16: one element a template; $17…$24, $26 and $27: one element an occurrence, `n` counting the templates from 1.
 const RECORD: &str = "
 WITH spec AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::text[], $5::int2[], $6::int4[], $7::int4[], $8::int8[],
@@ -103,8 +121,9 @@ WITH spec AS (
     -- Only what identifies them: the payload of a template must not be copied for each of its times.
     SELECT s.merchant_id, s.template_id, s.version, p.*
       FROM unnest($17::int8[], $18::timestamptz[], $19::uuid[], $20::timestamptz[], $21::text[], $22::text[],
-                  $23::timestamptz[], $24::bool[])
-           AS p (n, nominal_at, job_id, run_at, outcome, reason, moved_to, catch_up) JOIN spec s USING (n)
+                  $23::timestamptz[], $24::bool[], $26::text[], $27::text[])
+           AS p (n, nominal_at, job_id, run_at, outcome, reason, moved_to, catch_up, own_target, own_payload)
+      JOIN spec s USING (n)
 ), recorded AS (
     INSERT INTO occurrences (merchant_id, template_id, nominal_at, outcome, reason, job_id, moved_to, version, created_at)
     SELECT merchant_id, template_id, nominal_at, outcome, reason, job_id, moved_to, version, $25
@@ -122,7 +141,7 @@ WITH spec AS (
            CASE WHEN p.catch_up THEN 9 ELSE s.priority END, s.max_attempts, s.timeout_ms, s.is_awaited,
            s.overlap_skip, s.overlap, s.queue,
            coalesce((SELECT q.lane FROM queues q WHERE q.merchant_id = s.merchant_id AND q.name = s.queue), 'default'),
-           s.target, s.payload, s.backoff, s.metadata::jsonb, s.external_id
+           coalesce(p.own_target, s.target), coalesce(p.own_payload, s.payload), s.backoff, s.metadata::jsonb, s.external_id
       FROM planned p JOIN spec s ON s.n = p.n
      -- Written so that it is answered from a table in memory and never by a loop over all pairs.
      WHERE (p.job_id IN (SELECT r.job_id FROM recorded r)) IS TRUE
@@ -151,6 +170,7 @@ pub(super) async fn record(
     if planned.is_empty() {
         return Ok(Recorded::default());
     }
+    let (targets, payloads) = own_texts(entries, &planned);
     let rows: Vec<RecordedRow> = sqlx::query_as(RECORD)
         .bind(column(entries, |e| e.row.merchant_id))
         .bind(column(entries, |e| e.row.id))
@@ -177,9 +197,24 @@ pub(super) async fn record(
         .bind(planned.iter().map(|(.., p)| p.moved_to).collect::<Vec<_>>())
         .bind(planned.iter().map(|(.., p)| p.catch_up).collect::<Vec<_>>())
         .bind(now)
+        .bind(targets)
+        .bind(payloads)
         .fetch_all(connection)
         .await?;
     Ok(Recorded::of(rows))
+}
+
+/// Targets and payloads of the jobs that have texts of their own.
+fn own_texts(
+    entries: &[Entry<'_>],
+    planned: &[(i64, Option<Uuid>, &Planned)],
+) -> (Vec<Option<String>>, Vec<Option<String>>) {
+    let texts = |(n, job, planned): &(i64, Option<Uuid>, &Planned)| {
+        // `n` counts from 1.
+        let entry = usize::try_from(n - 1).ok().and_then(|n| entries.get(n));
+        entry.map_or((None, None), |entry| entry.texts(*job, planned.at))
+    };
+    planned.iter().map(texts).unzip()
 }
 
 fn column<'a, T>(entries: &'a [Entry<'_>], value: impl Fn(&'a Entry<'_>) -> T) -> Vec<T> {

@@ -1,6 +1,7 @@
 //! What the jobs of one template have in common, in the form of their columns.
 
 use crate::domain::job_spec::DEFAULT_MAX_ATTEMPTS;
+use crate::domain::variables::differs_by_occurrence;
 use crate::domain::{JobSpec, OverlapPolicy, TemplatePolicies};
 use chrono::DateTime;
 
@@ -35,6 +36,11 @@ impl JobColumns {
             metadata: spec.metadata.as_ref().map(json),
             external_id: spec.external_id.clone(),
         }
+    }
+
+    /// Whether the jobs differ in their texts, because these have variables.
+    pub fn has_variables(&self) -> bool {
+        differs_by_occurrence(&self.target) || self.payload.as_deref().is_some_and(differs_by_occurrence)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use super::job_columns::JobColumns;
 use super::keyed::{Keyed, answer, take};
-use super::row::{TemplateRow, template_columns};
-use crate::domain::{Job, MerchantId, TemplateId};
+use super::row::{Definition, TemplateRow, template_columns};
+use crate::domain::variables::{self, Values};
+use crate::domain::{Job, JobId, MerchantId, TemplateId};
 use crate::store::idempotency::KeyHolder;
 use crate::store::job_create::{NewJob, Placed};
+use crate::store::materialise::Surroundings;
 use crate::store::{Store, StoreResult};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -56,10 +58,16 @@ impl Store {
             transaction.rollback().await?;
             return Ok(Triggered::NotFound);
         };
-        let spec = row.definition()?.job;
+        let definition = row.definition()?;
+        let values = values(&mut transaction, trigger, &row, &definition).await?;
+        let spec = definition.job;
         let lane = lane_of(&mut transaction, trigger.merchant, &spec.queue).await?;
         let traceparent = trigger.traceparent.clone();
-        let new = NewJob::from_spec(spec, trigger.merchant, lane, trigger.now, traceparent);
+        let mut new = NewJob::from_spec(spec, trigger.merchant, lane, trigger.now, traceparent);
+        if let Some(values) = values {
+            let (job, scheduled_for) = (new.id, new.run_at);
+            variables::fill_at_birth(&mut new.spec, &Values { job, scheduled_for, ..values });
+        }
         insert(&mut transaction, trigger.template, &new).await?;
         let job = Job { template_id: Some(trigger.template), ..new.to_job(Placed::Scheduled) };
         answer(&mut transaction, trigger.merchant, &trigger.key, &job).await?;
@@ -79,6 +87,23 @@ async fn read(connection: &mut PgConnection, trigger: &Trigger<'_>) -> StoreResu
     .fetch_optional(connection)
     .await?;
     Ok(row)
+}
+
+/// What the variables of the job stand for, its own id and time apart; none if it has no variables.
+async fn values(
+    connection: &mut PgConnection,
+    trigger: &Trigger<'_>,
+    row: &TemplateRow,
+    definition: &Definition,
+) -> StoreResult<Option<Values>> {
+    if !variables::has_variables(&definition.job) {
+        return Ok(None);
+    }
+    let surroundings = Surroundings::read(connection, [(row, &definition.schedule)].into_iter()).await?;
+    let (previous, next) = surroundings.timetable(row, definition).neighbours(trigger.now);
+    let (merchant, template) = (trigger.merchant, trigger.template);
+    let (job, scheduled_for) = (JobId::new_at(trigger.now), trigger.now);
+    Ok(Some(Values { merchant, template, job, scheduled_for, previous, next }))
 }
 
 async fn lane_of(connection: &mut PgConnection, merchant: MerchantId, queue: &str) -> StoreResult<String> {
