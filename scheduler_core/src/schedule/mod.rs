@@ -27,11 +27,11 @@ mod windows;
 mod words;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde_json::Value;
 
 use calendar::CalendarRules;
 pub use calendar::{Calendar, CalendarSet, CalendarUse, Mode as CalendarMode, Roll};
+pub use chrono_tz::Tz;
 pub use cron::CronSchedule;
 pub use error::ScheduleError;
 pub use interval::{Anchor, IntervalSchedule};
@@ -40,6 +40,7 @@ pub use once::OnceSchedule;
 pub use policy::{DstFold, DstGap};
 pub use rrule::RruleSchedule;
 pub use spec::{ScheduleSpec, WindowSpec};
+pub use timezone::parse as parse_timezone;
 pub use union::UnionSchedule;
 pub use windows::WindowsSchedule;
 

@@ -23,7 +23,7 @@ const ABBREVIATIONS: [(&str, &str); 14] = [
 ];
 
 /// The zone of an IANA name; the error is a sentence with the zone that was probably meant.
-pub(super) fn parse(name: &str) -> Result<Tz, String> {
+pub fn parse(name: &str) -> Result<Tz, String> {
     if let Ok(zone) = name.parse::<Tz>() {
         return Ok(zone);
     }

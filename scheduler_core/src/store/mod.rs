@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod api_keys;
+pub mod calendars;
 mod columns;
 pub mod dead_letters;
 pub mod due;

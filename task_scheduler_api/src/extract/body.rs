@@ -1,4 +1,4 @@
-//! A JSON body: read whole within a limit, then decoded.
+//! A body: read whole within a limit, then decoded.
 
 use super::decode;
 use crate::problem::Problem;
@@ -59,6 +59,24 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
             return Ok(Self);
         }
         Err(Problem::invalid_field("", "this request takes no body; send none, or {}"))
+    }
+}
+
+/// A body of plain text, whatever the client calls it (`curl --data-binary` calls it a form).
+pub struct TextBody(pub String);
+
+impl<S: Send + Sync> FromRequest<S> for TextBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let BodyLimit(limit) = request.extensions().get().copied().unwrap_or(DEFAULT_LIMIT);
+        let (parts, body) = request.into_parts();
+        let bytes = read(&parts.headers, body, limit).await?;
+        let not_text = |error: std::str::Utf8Error| {
+            let detail = format!("the body is not UTF-8 text (first bad byte at offset {})", error.valid_up_to());
+            Problem::new(StatusCode::BAD_REQUEST, "malformed_text", detail)
+        };
+        std::str::from_utf8(&bytes).map(|text| Self(text.to_owned())).map_err(not_text)
     }
 }
 

@@ -44,12 +44,13 @@ pub(crate) async fn plan_anew(
         return Ok(Vec::new());
     }
     let definition = row.definition()?;
-    let surroundings = Surroundings::read(connection, std::slice::from_ref(row)).await?;
+    let surroundings = Surroundings::read(connection, [(row, &definition.schedule)].into_iter()).await?;
+    surroundings.check(row, &definition.schedule)?;
     let planning = surroundings.planning(row, &definition, row.cursor_at, now);
     drop_open_records(connection, row, &planning.timetable, now).await?;
-    let mut plan = plan(&planning, until, MOST);
+    let mut plan = plan(&planning, until, (MOST / definition.weight()).max(1));
     put_moves(&mut plan, moved, &planning.timetable);
-    let entry = [Entry::new(row, &definition, plan)];
+    let entry = [Entry::new(row, &definition, plan, planning.timetable)];
     let recorded = record(connection, &entry, now).await?;
     advance(connection, &[entry[0].cursor()]).await?;
     Ok(recorded.jobs)

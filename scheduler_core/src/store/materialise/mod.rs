@@ -15,16 +15,17 @@ mod settle;
 use self::due::{lock_due, postpone};
 use self::plan::{Planning, plan};
 use self::record::{Cursor, Entry, Recorded, advance, record};
+use super::calendars::load::load;
 use super::freezes;
 use super::plans::plan_by_key;
 use super::templates::reviews::{ReviewKind, ask_for_review};
 use super::templates::row::{Definition, TemplateRow};
 use super::{ErrorClass, Store, StoreError, StoreResult};
-use crate::domain::{Freeze, OccurrenceOutcome};
-use crate::schedule::CalendarSet;
+use crate::domain::{Freeze, OccurrenceOutcome, Timetable};
+use crate::schedule::{CalendarSet, Schedule, ScheduleError};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -147,7 +148,15 @@ async fn write_batch(
             }
         }
     }
-    let surroundings = Surroundings::read(connection, rows).await?;
+    let surroundings = Surroundings::read(connection, readable.iter().map(|(row, it)| (*row, &it.schedule))).await?;
+    readable.retain(|(row, definition)| match surroundings.check(row, &definition.schedule) {
+        Ok(()) => true,
+        Err(error) => {
+            broken.push(error);
+            cursors.push(untouched(row, horizon + due::PAUSE));
+            false
+        }
+    });
     let entries = plan_all(&readable, &surroundings, now, horizon, options);
     cursors.extend(entries.iter().map(Entry::cursor));
     let Recorded { jobs, without_job } = record(connection, &entries, now).await?;
@@ -161,20 +170,40 @@ async fn write_batch(
 
 /// What a merchant's templates have around them, beside their own definitions.
 #[derive(Default)]
-pub(super) struct Surroundings {
+pub(crate) struct Surroundings {
     freezes: HashMap<Uuid, Vec<Freeze>>,
     calendars: HashMap<Uuid, CalendarSet>,
 }
 
 impl Surroundings {
-    /// Of the merchants of these templates, as far back as their ledgers have gaps.
-    async fn read(connection: &mut PgConnection, rows: &[TemplateRow]) -> StoreResult<Self> {
-        let mut merchants: Vec<Uuid> = rows.iter().map(|row| row.merchant_id).collect();
-        merchants.sort_unstable();
-        merchants.dedup();
-        let since = rows.iter().map(|row| row.cursor_at).min();
+    /// Of the merchants of these templates, as far back as their ledgers have gaps, and what their schedules name.
+    pub(crate) async fn read<'a>(
+        connection: &mut PgConnection,
+        templates: impl Iterator<Item = (&'a TemplateRow, &'a Schedule)>,
+    ) -> StoreResult<Self> {
+        let (mut merchants, mut calendars, mut since) = (BTreeSet::new(), BTreeSet::new(), None);
+        for (row, schedule) in templates {
+            merchants.insert(row.merchant_id);
+            calendars.extend(schedule.calendar_names().into_iter().map(|name| (row.merchant_id, name.to_owned())));
+            since = Some(since.map_or(row.cursor_at, |since: DateTime<Utc>| since.min(row.cursor_at)));
+        }
+        let merchants: Vec<Uuid> = merchants.into_iter().collect();
         let freezes = freezes::read(connection, &merchants, since).await?;
-        Ok(Self { freezes, calendars: HashMap::new() })
+        Ok(Self { freezes, calendars: load(connection, &calendars).await? })
+    }
+
+    /// Whether a template's schedule can be evaluated. With a calendar missing it would seem to have ended.
+    pub(crate) fn check(&self, row: &TemplateRow, schedule: &Schedule) -> StoreResult<()> {
+        let cannot = |errors: Vec<ScheduleError>| {
+            let details: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            StoreError::corrupt("templates", "schedule", format!("{}/{}", row.merchant_id, row.id), details.join("; "))
+        };
+        schedule.check_calendars(self.calendars(row.merchant_id)).map_err(cannot)
+    }
+
+    /// The nominal times of a template.
+    pub(crate) fn timetable<'a>(&'a self, row: &TemplateRow, definition: &'a Definition) -> Timetable<'a> {
+        definition.timetable(row.context(self.calendars(row.merchant_id)))
     }
 
     fn calendars(&self, merchant: Uuid) -> &CalendarSet {
@@ -190,7 +219,7 @@ impl Surroundings {
     ) -> Planning<'a> {
         Planning {
             template: row.id,
-            timetable: definition.timetable(row.context(self.calendars(row.merchant_id))),
+            timetable: self.timetable(row, definition),
             policies: &definition.policies,
             freezes: self.freezes.get(&row.merchant_id).map_or(&[], Vec::as_slice),
             runs: row.runs,
@@ -213,10 +242,12 @@ fn plan_all<'a>(
 ) -> Vec<Entry<'a>> {
     let mut rows_left = MAX_ROWS;
     let planned = readable.iter().enumerate().rev().map(|(templates_before, (row, definition))| {
-        let share = (rows_left / (templates_before + 1)).clamp(1, options.occurrences);
-        let plan = plan(&surroundings.planning(row, definition, row.cursor_at, now), horizon, share);
-        rows_left = rows_left.saturating_sub(plan.occurrences.len());
-        Entry::new(row, definition, plan)
+        let weight = definition.weight();
+        let share = (rows_left / (templates_before + 1) / weight).clamp(1, options.occurrences);
+        let planning = surroundings.planning(row, definition, row.cursor_at, now);
+        let plan = plan(&planning, horizon, share);
+        rows_left = rows_left.saturating_sub(plan.occurrences.len() * weight);
+        Entry::new(row, definition, plan, planning.timetable)
     });
     planned.collect()
 }

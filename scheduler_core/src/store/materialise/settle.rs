@@ -46,11 +46,15 @@ pub(crate) async fn settle(
             return Ok(Settled::Fully { runs: row.runs });
         }
     };
-    let surroundings = Surroundings::read(connection, std::slice::from_ref(row)).await?;
+    let surroundings = Surroundings::read(connection, [(row, &definition.schedule)].into_iter()).await?;
+    if let Err(error) = surroundings.check(row, &definition.schedule) {
+        tracing::warn!(%error, "a template that cannot be evaluated is changed; it had no occurrences while it was so");
+        return Ok(Settled::Fully { runs: row.runs });
+    }
     plan_by_key(connection).await?;
     let mut planning = surroundings.planning(row, &definition, row.cursor_at, now);
     for _ in 0..CHUNKS {
-        let plan = plan(&planning, now, CHUNK);
+        let plan = plan(&planning, now, (CHUNK / definition.weight()).max(1));
         if plan.occurrences.is_empty() {
             return Ok(Settled::Fully { runs: plan.runs });
         }
@@ -58,7 +62,7 @@ pub(crate) async fn settle(
         if let Some(end) = plan.counted_from {
             planning.timetable = planning.timetable.after_end_at(end);
         }
-        let entry = [Entry::new(row, &definition, plan)];
+        let entry = [Entry::new(row, &definition, plan, planning.timetable)];
         record(connection, &entry, now).await?;
         advance(connection, &[entry[0].cursor()]).await?;
     }

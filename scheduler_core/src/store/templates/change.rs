@@ -13,6 +13,7 @@ use super::withdraw::{Scope, withdraw};
 use crate::domain::timetable::counts_from_ends;
 use crate::domain::{MerchantId, Template, TemplateId, TemplateSpec};
 use crate::schedule::Schedule;
+use crate::store::calendars::links::{link, unlink};
 use crate::store::materialise::{Settled, plan_anew, planned_runs, settle};
 use crate::store::{Store, StoreError, StoreResult};
 use chrono::{DateTime, SubsecRound, Utc};
@@ -60,6 +61,8 @@ pub enum TemplateChanged {
     },
     /// Another template of the merchant has the new name.
     NameTaken,
+    /// The new schedule names calendars that do not exist: these.
+    UnknownCalendars(Vec<String>),
     /// So many occurrences are still to be recorded under the present version that the change has to wait; some have
     /// been recorded, so that trying again comes to an end.
     Behind,
@@ -144,6 +147,15 @@ async fn carry_out(
         Err(error) if error.constraint() == Some("templates_by_name") => return Ok(TemplateChanged::NameTaken),
         written => written?,
     };
+    match change {
+        TemplateChange::Replace { schedule, .. } => {
+            if let Err(missing) = link(connection, row.merchant_id, row.id, schedule).await? {
+                return Ok(TemplateChanged::UnknownCalendars(missing));
+            }
+        }
+        TemplateChange::Delete => unlink(connection, row.merchant_id, row.id).await?,
+        TemplateChange::Pause | TemplateChange::PauseItself { .. } | TemplateChange::Resume => {}
+    }
     if !values.deleted {
         wait_for_ends(connection, &written).await?;
         plan_anew(connection, &written, &withdrawn.moved, row.cursor_at, now).await?;

@@ -6,6 +6,7 @@ use super::keyed::{Keyed, answer, take};
 use super::row::{TemplateRow, record_version, template_columns};
 use crate::domain::{MerchantId, Template, TemplateId, TemplateSpec};
 use crate::schedule::Schedule;
+use crate::store::calendars::links::link;
 use crate::store::idempotency::KeyHolder;
 use crate::store::materialise::plan_anew;
 use crate::store::{Store, StoreResult};
@@ -35,6 +36,8 @@ pub enum TemplateCreated {
     KeyTaken(KeyHolder),
     /// Another template of the merchant has the name. The idempotency key stays free.
     NameTaken,
+    /// The schedule names calendars that do not exist: these. The idempotency key stays free.
+    UnknownCalendars(Vec<String>),
 }
 
 const INSERT: &str = concat!(
@@ -66,6 +69,10 @@ impl Store {
             transaction.rollback().await?;
             return Ok(TemplateCreated::NameTaken);
         };
+        if let Err(missing) = link(&mut transaction, row.merchant_id, row.id, new.schedule).await? {
+            transaction.rollback().await?;
+            return Ok(TemplateCreated::UnknownCalendars(missing));
+        }
         // Nothing is planned yet; this finds when it is first due.
         plan_anew(&mut transaction, &row, &[], row.cursor_at, row.cursor_at).await?;
         let row = read_again(&mut transaction, row).await?;

@@ -1,4 +1,4 @@
-//! Idempotency keys of the creates of this module, each of which is one transaction.
+//! Idempotency keys of creates that are one transaction each.
 
 use crate::domain::MerchantId;
 use crate::store::StoreResult;
@@ -16,7 +16,7 @@ pub struct Keyed<'a, T> {
 }
 
 /// Takes the key, if there is one; answers who holds it, if somebody does.
-pub(super) async fn take<T>(
+pub(crate) async fn take<T>(
     connection: &mut PgConnection,
     merchant: MerchantId,
     keyed: &Option<Keyed<'_, T>>,
@@ -28,7 +28,7 @@ pub(super) async fn take<T>(
 }
 
 /// Keeps the answer under the key, if there is one.
-pub(super) async fn answer<T>(
+pub(crate) async fn answer<T>(
     connection: &mut PgConnection,
     merchant: MerchantId,
     keyed: &Option<Keyed<'_, T>>,

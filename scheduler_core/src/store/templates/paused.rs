@@ -65,30 +65,35 @@ pub(super) async fn paused_times(
         .bind(stretch.until)
         .fetch_all(store.pool())
         .await?;
-    let context = EvalContext::new(created_at, template.0);
     let mut found = Vec::new();
     for pause in pauses {
         let room = limit - found.len();
         if room == 0 {
             break;
         }
-        found.extend(pause.times(stretch, context, room));
+        let Some((schedule, policies)) = pause.parsed(template) else { continue };
+        let calendars = store.calendar_set(merchant, &schedule.calendar_names()).await?;
+        let context = EvalContext::new(created_at, template.0).with_calendars(&calendars);
+        found.extend(pause.times(stretch, &Timetable::new(&schedule, &policies, context), room));
     }
     Ok(found)
 }
 
 impl Pause {
-    /// Its latest `limit` times within the stretch, the latest first; none when this program cannot read the version.
-    fn times(&self, stretch: Stretch, context: EvalContext<'_>, limit: usize) -> Vec<LedgerEntry> {
-        let (Ok(schedule), Ok(policies)) =
-            (Schedule::parse(&self.schedule), TemplatePolicies::deserialize(&self.policies))
-        else {
-            tracing::warn!(template = %context.template_id, version = self.version, "a paused version cannot be read");
-            return Vec::new();
-        };
+    /// Its definition; none when this program cannot read the version.
+    fn parsed(&self, template: TemplateId) -> Option<(Schedule, TemplatePolicies)> {
+        let read = Schedule::parse(&self.schedule).ok().zip(TemplatePolicies::deserialize(&self.policies).ok());
+        if read.is_none() {
+            tracing::warn!(%template, version = self.version, "a paused version cannot be read");
+        }
+        read
+    }
+
+    /// Its latest `limit` times within the stretch, the latest first.
+    fn times(&self, stretch: Stretch, timetable: &Timetable<'_>, limit: usize) -> Vec<LedgerEntry> {
         let after = self.created_at.max(stretch.after);
         let until = self.until.map_or(stretch.until, |until| until.min(stretch.until));
-        let times = Timetable::new(&schedule, &policies, context).latest(after, until, limit, |_| true);
+        let times = timetable.latest(after, until, limit, |_| true);
         times.into_iter().rev().map(|occurrence| self.entry(occurrence.at)).collect()
     }
 

@@ -67,6 +67,13 @@ impl Definition {
         Timetable::new(&self.schedule, &self.policies, context)
     }
 
+    /// How much of a batch one of its occurrences is: the texts of jobs with variables are written for each of them.
+    pub fn weight(&self) -> usize {
+        const ROW: usize = 4_096;
+        let payload = self.job.payload.as_ref().map_or("", |raw| raw.get());
+        if payload.contains("{{") { 1 + payload.len() / ROW } else { 1 }
+    }
+
     /// Whether something about the template depends on the ends of its jobs.
     pub fn waits_for_ends(&self) -> bool {
         self.policies.action_after_completion == AfterCompletion::Delete || counts_from_ends(&self.schedule)
@@ -142,13 +149,13 @@ impl From<TemplateRow> for Template {
 }
 
 /// Stored policies with what they leave out; those that this version cannot read are shown as they are.
-fn with_defaults(stored: serde_json::Value) -> serde_json::Value {
+pub(super) fn with_defaults(stored: serde_json::Value) -> serde_json::Value {
     let whole = TemplatePolicies::deserialize(&stored).and_then(serde_json::to_value);
     whole.unwrap_or(if stored.is_object() { stored } else { serde_json::json!({}) })
 }
 
 /// Stored JSON as it is; what is not JSON is shown as a string, so that one damaged row does not make a list unreadable.
-fn raw_json(text: String) -> Box<RawValue> {
+pub(super) fn raw_json(text: String) -> Box<RawValue> {
     RawValue::from_string(text.clone())
         .unwrap_or_else(|_| serde_json::value::to_raw_value(&text).expect("a string can always be written as JSON"))
 }

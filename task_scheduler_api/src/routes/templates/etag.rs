@@ -1,4 +1,4 @@
-//! `ETag` and `If-Match`: the version of a template.
+//! `ETag` and `If-Match`: the version of a template or a calendar.
 
 use crate::problem::Problem;
 use axum::Json;
@@ -6,7 +6,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use scheduler_core::domain::Template;
+use scheduler_core::domain::{NamedCalendar, Template};
+use serde::Serialize;
 use std::convert::Infallible;
 
 /// The versions that the caller's `If-Match` allows; `None` when it allows any.
@@ -49,20 +50,43 @@ fn versions(headers: &HeaderMap) -> Option<Vec<i32>> {
 
 /// 412: somebody else was first.
 pub fn mismatch(current: i32) -> Problem {
+    changed("template", current)
+}
+
+/// 412 for a thing of this kind.
+pub fn changed(what: &str, current: i32) -> Problem {
     let detail =
-        format!("the template has version {current} now, which If-Match does not allow; read it again and decide anew");
+        format!("the {what} has version {current} now, which If-Match does not allow; read it again and decide anew");
     let problem = Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail);
     let (name, value) = etag(current);
     problem.with_header(name, value)
 }
 
-/// A template with its `ETag`.
-pub struct Tagged(pub StatusCode, pub Template);
+/// What has versions.
+pub trait Versioned: Serialize {
+    /// The version that is shown.
+    fn version(&self) -> i32;
+}
 
-impl IntoResponse for Tagged {
+impl Versioned for Template {
+    fn version(&self) -> i32 {
+        self.version
+    }
+}
+
+impl Versioned for NamedCalendar {
+    fn version(&self) -> i32 {
+        self.version
+    }
+}
+
+/// A template (or what else has versions) with its `ETag`.
+pub struct Tagged<T = Template>(pub StatusCode, pub T);
+
+impl<T: Versioned> IntoResponse for Tagged<T> {
     fn into_response(self) -> Response {
-        let Self(status, template) = self;
-        (status, [etag(template.version)], Json(template)).into_response()
+        let Self(status, shown) = self;
+        (status, [etag(shown.version())], Json(shown)).into_response()
     }
 }
 
