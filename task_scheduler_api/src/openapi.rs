@@ -16,6 +16,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "dead letters", description = "Jobs whose retries are used up or that may not be retried."),
         (name = "queues", description = "A merchant's named lanes."),
         (name = "templates", description = "Recurring definitions."),
+        (name = "calendars", description = "Named days and windows that schedules refer to."),
     )
 )]
 struct Base;

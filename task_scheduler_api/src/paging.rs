@@ -70,6 +70,10 @@ pub enum List {
     Templates,
     /// `GET /v1/templates/{id}/occurrences`.
     Occurrences,
+    /// `GET /v1/templates/{id}/versions`.
+    Versions,
+    /// `GET /v1/calendars`.
+    Calendars,
 }
 
 impl List {
@@ -82,6 +86,8 @@ impl List {
             Self::Queues => "1q",
             Self::Templates => "1t",
             Self::Occurrences => "1o",
+            Self::Versions => "1v",
+            Self::Calendars => "1c",
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::extract::BodyLimit;
 use crate::middleware;
 use crate::openapi;
-use crate::routes::{dead_letters, jobs, queues, templates};
+use crate::routes::{calendars, dead_letters, jobs, queues, templates};
 use crate::state::AppState;
 use axum::{Extension, Router};
 use scheduler_core::health::{self, Health};
@@ -33,6 +33,13 @@ fn api(batch_body_limit: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(queues::list::list_queues))
         .routes(routes!(queues::pause::pause_queue))
         .routes(routes!(queues::resume::resume_queue))
+        .routes(routes!(calendars::create::create_calendar, calendars::list::list_calendars))
+        .routes(routes!(
+            calendars::get::get_calendar,
+            calendars::replace::replace_calendar,
+            calendars::delete::delete_calendar
+        ))
+        .routes(routes!(calendars::import::import_calendar))
         .routes(routes!(templates::create::create_template, templates::list::list_templates))
         .routes(routes!(templates::preview::preview_template))
         .routes(routes!(
@@ -45,6 +52,11 @@ fn api(batch_body_limit: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(templates::resume::resume_template))
         .routes(routes!(templates::trigger::trigger_template))
         .routes(routes!(templates::occurrences::list_occurrences))
+        .routes(routes!(templates::explain::explain_template))
+        .routes(routes!(templates::versions::list_versions))
+        .routes(routes!(templates::version::get_version))
+        .routes(routes!(templates::diff::diff_versions))
+        .routes(routes!(templates::rollback::rollback_template))
 }
 
 /// The service: the routes, the documents, the probes, and what surrounds every request.

@@ -1,6 +1,8 @@
 //! The words of the system as types: pure, without I/O, async or clocks.
 
 pub mod backoff;
+pub mod calendar;
+pub mod diff;
 pub mod execution;
 pub mod field_error;
 pub mod freeze;
@@ -9,14 +11,18 @@ pub mod job;
 pub mod job_spec;
 pub mod merchant;
 pub mod occurrence;
+pub mod outlook;
 pub mod policies;
 pub mod state;
 pub mod target;
 pub mod template;
+pub mod template_version;
 pub mod timetable;
 pub mod transitions;
+pub mod variables;
 
 pub use backoff::{Backoff, BackoffKind, Jitter};
+pub use calendar::{CalendarSpec, NamedCalendar};
 pub use execution::{Execution, ExecutionResult, Outcome};
 pub use field_error::FieldError;
 pub use freeze::{Freeze, FreezeAction};
@@ -29,4 +35,5 @@ pub use policies::{AfterCompletion, CatchupPolicy, OverlapPolicy, TemplatePolici
 pub use state::JobState;
 pub use target::{HttpTarget, Target};
 pub use template::{Template, TemplateSpec};
+pub use template_version::TemplateVersion;
 pub use timetable::Timetable;

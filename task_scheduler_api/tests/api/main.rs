@@ -4,6 +4,7 @@
 mod actions;
 mod auth;
 mod batch;
+mod calendars;
 mod create;
 mod dead_letters;
 mod dependencies;

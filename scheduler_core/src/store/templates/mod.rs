@@ -6,7 +6,7 @@
 mod change;
 mod create;
 pub(crate) mod job_columns;
-mod keyed;
+pub(crate) mod keyed;
 mod ledger;
 mod paused;
 mod read;
@@ -15,6 +15,7 @@ mod review;
 pub(crate) mod reviews;
 pub(crate) mod row;
 mod trigger;
+mod versions;
 pub(crate) mod withdraw;
 
 pub use change::{TemplateChange, TemplateChanged};

@@ -11,6 +11,8 @@ pub struct TemplateQuery {
     pub active: Option<bool>,
     /// Only the one of this name.
     pub name: Option<String>,
+    /// Only those whose names begin so.
+    pub name_prefix: Option<String>,
     /// Only those created before this one: the last of the previous page.
     pub before: Option<TemplateId>,
     /// The most to return.
@@ -42,6 +44,7 @@ impl Store {
                 AND ($2::uuid IS NULL OR id < $2)
                 AND ($3::boolean IS NULL OR active = $3)
                 AND ($4::text IS NULL OR name = $4)
+                AND ($6::text IS NULL OR starts_with(name, $6))
               ORDER BY id DESC
               LIMIT $5"
         ))
@@ -50,6 +53,7 @@ impl Store {
         .bind(query.active)
         .bind(&query.name)
         .bind(query.limit)
+        .bind(&query.name_prefix)
         .fetch_all(self.pool())
         .await?;
         Ok(rows.into_iter().map(Template::from).collect())

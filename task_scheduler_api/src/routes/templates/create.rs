@@ -1,9 +1,10 @@
 //! `POST /v1/templates`
 
 use super::body::Definition;
+use super::dry_run::{DryRun, DryRunParameters, foresee};
 use super::etag::etag;
-use super::shared::name_taken;
-use crate::extract::{Caller, TemplatesWrite};
+use super::shared::{name_taken, ready, unknown_calendars};
+use crate::extract::{Caller, Query, TemplatesWrite};
 use crate::idempotency::{self, Idempotency};
 use crate::problem::Problem;
 use crate::routes::jobs;
@@ -27,10 +28,11 @@ use scheduler_core::store::templates::{Keyed, NewTemplate, TemplateCreated};
         "schedule": {"kind": "cron", "expression": "0 9 * * 1-5", "timezone": "America/New_York"},
         "job": {"target": {"kind": "http", "url": "https://example.com/hook"}, "payload": {"report": "sales"}}
     })),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 256 bytes of your choice; kept for 72 hours.")),
+    params(DryRunParameters, ("Idempotency-Key" = Option<String>, Header, description = "1 to 256 bytes of your choice; kept for 72 hours.")),
     responses(
         (status = 201, description = "The template; `ETag` is its version.", body = Template,
          headers(("Location" = String, description = "Its path."), ("ETag" = String, description = "Its version."))),
+        (status = 200, description = "With `dry_run`: what would be created.", body = DryRun),
         (status = 409, description = "`name_taken`: another template has the name."),
     ),
 )]
@@ -38,13 +40,16 @@ pub async fn create_template(
     app: State<AppState>,
     caller: Caller<TemplatesWrite>,
     idempotency: Idempotency,
+    Query(parameters): Query<DryRunParameters>,
     definition: Definition,
 ) -> Result<Response, Problem> {
+    if parameters.is_on() {
+        return foresee(&app, caller.merchant, None, definition).await;
+    }
+    ready(&app, caller.merchant, &definition).await?;
     let Definition { spec, schedule, bytes } = definition;
     let now = jobs::now(&app);
     let key = idempotency.key_for(&app, &bytes, now);
-    // Makes the queue, if it is new; its jobs find their lane there.
-    app.lanes.one(&app.store, caller.merchant, &spec.job.queue).await?;
     let key = key.as_ref().map(|key| Keyed { key, status: 201, body: &shown });
     let new = NewTemplate { merchant: caller.merchant, spec: &spec, schedule: &schedule, now, key };
     match app.store.create_template(&new).await? {
@@ -54,6 +59,7 @@ pub async fn create_template(
         }
         TemplateCreated::KeyTaken(holder) => idempotency::answer(holder),
         TemplateCreated::NameTaken => Err(name_taken()),
+        TemplateCreated::UnknownCalendars(names) => Err(unknown_calendars(&names)),
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Parameters {
     active: Option<bool>,
     /// Only the template of this name.
     name: Option<String>,
+    /// Only templates whose names begin so.
+    name_prefix: Option<String>,
     /// Rows of a page, 1 to 200 (default 50).
     limit: Option<u32>,
     /// `next_cursor` of the page before.
@@ -42,6 +44,7 @@ pub async fn list_templates(
     let query = TemplateQuery {
         active: parameters.active,
         name: parameters.name,
+        name_prefix: parameters.name_prefix,
         before: paging.after(List::Templates)?.map(TemplateId),
         limit: limit as i64 + 1,
     };

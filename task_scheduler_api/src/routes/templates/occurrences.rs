@@ -1,16 +1,19 @@
 //! `GET /v1/templates/{id}/occurrences`
 
+use super::future::Future;
 use super::shared::not_found;
 use crate::extract::{Caller, PathId, Query, TemplatesRead, time};
 use crate::paging::{CursorKey, List, Page, Paging};
 use crate::problem::Problem;
-use crate::state::AppState;
+use crate::state::{App, AppState};
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
-use scheduler_core::domain::{OccurrenceOutcome, TemplateId};
+use chrono::{DateTime, TimeDelta, Utc};
+use scheduler_core::domain::{MerchantId, OccurrenceOutcome, TemplateId};
+use scheduler_core::schedule::{Occurrence, Suppression};
 use scheduler_core::store::templates::{LedgerEntry, LedgerQuery};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -22,7 +25,7 @@ pub struct Parameters {
     /// The earliest nominal time, inclusive.
     #[serde(default, deserialize_with = "time::optional")]
     from: Option<DateTime<Utc>>,
-    /// The latest nominal time, inclusive.
+    /// The latest nominal time, inclusive. If it lies ahead, times that are not recorded yet are listed, too.
     #[serde(default, deserialize_with = "time::optional")]
     to: Option<DateTime<Utc>>,
     /// Rows of a page, 1 to 200 (default 50).
@@ -36,8 +39,11 @@ pub struct Parameters {
 pub struct RecordedOccurrence {
     /// The nominal time.
     at: DateTime<Utc>,
-    /// What became of it.
-    outcome: OccurrenceOutcome,
+    /// What became of it: `dispatched`, `skipped_overlap`, `skipped_calendar`, `skipped_user`, `skipped_dst_gap`,
+    /// `missed_window`, `missed_paused`, `dropped_quota` or `backfilled`. Of a time to come that is not recorded yet: `planned`,
+    /// or what its schedule makes of it.
+    #[schema(example = "dispatched")]
+    outcome: &'static str,
     /// More than the outcome says, where there is more: the calendar, the freeze window, `catch_up`, `moved`.
     reason: Option<String>,
     /// The job, if there is one.
@@ -48,8 +54,8 @@ pub struct RecordedOccurrence {
     backfill_id: Option<Uuid>,
     /// The template's version that decided.
     version: i32,
-    /// When the record was made; for the times of a pause, the time itself.
-    recorded_at: DateTime<Utc>,
+    /// When the record was made; for the times of a pause, the time itself; null for what is not recorded yet.
+    recorded_at: Option<DateTime<Utc>>,
     /// Seconds from the nominal time to the start of its job (of its last attempt); without a job, how late the record was
     /// made. Null as long as the job has not started.
     lag_seconds: Option<f64>,
@@ -59,13 +65,13 @@ impl From<LedgerEntry> for RecordedOccurrence {
     fn from(entry: LedgerEntry) -> Self {
         Self {
             at: entry.nominal_at,
-            outcome: entry.outcome,
+            outcome: entry.outcome.as_str(),
             reason: entry.reason,
             job_id: entry.job.map(Uuid::from),
             moved_to: entry.moved_to,
             backfill_id: entry.backfill,
             version: entry.version,
-            recorded_at: entry.created_at,
+            recorded_at: Some(entry.created_at),
             lag_seconds: entry.lag.map(|lag| lag.as_seconds_f64()),
         }
     }
@@ -89,8 +95,58 @@ pub async fn list_occurrences(
     let query =
         LedgerQuery { from: parameters.from, to: parameters.to, before, limit: limit as i64 + 1, now: app.clock.now() };
     let entries = app.store.list_occurrences(caller.merchant, id, &query).await?.ok_or_else(|| not_found(id))?;
-    let rows = entries.into_iter().map(RecordedOccurrence::from).collect();
+    let recorded = entries.into_iter().map(RecordedOccurrence::from).collect();
+    let rows = match parameters.to.filter(|to| *to > query.now) {
+        Some(to) => merged(recorded, planned(&app, caller.merchant, id, &query, to).await?, limit + 1),
+        None => recorded,
+    };
     Ok(Json(Page::of(List::Occurrences, rows, limit, |row: &RecordedOccurrence| row.at)))
+}
+
+/// The latest times up to `to` that nothing is recorded of yet, the latest first.
+async fn planned(
+    app: &App,
+    merchant: MerchantId,
+    id: TemplateId,
+    query: &LedgerQuery,
+    to: DateTime<Utc>,
+) -> Result<Vec<RecordedOccurrence>, Problem> {
+    let template = app.store.get_template(merchant, id).await?.ok_or_else(|| not_found(id))?;
+    let Some(future) = Future::of(app, merchant, &template).await? else { return Ok(Vec::new()) };
+    let micro = TimeDelta::microseconds(1);
+    let after = query.from.map_or(query.now, |from| query.now.max(from - micro));
+    let until = query.before.map_or(to, |before| to.min(before - micro));
+    let limit = usize::try_from(query.limit).unwrap_or(0);
+    // Looking at thousands of times is no matter of microseconds.
+    let found = tokio::task::spawn_blocking(move || future.outlook().latest(after, until, limit)).await;
+    let found = found.map_err(|_| Problem::internal())?;
+    Ok(found.into_iter().map(|occurrence| to_come(&occurrence, template.version)).collect())
+}
+
+fn to_come(occurrence: &Occurrence, version: i32) -> RecordedOccurrence {
+    let outcome = match occurrence.suppressed {
+        None => "planned",
+        Some(Suppression::Calendar) => OccurrenceOutcome::SkippedCalendar.as_str(),
+        Some(Suppression::DstGap) => OccurrenceOutcome::SkippedDstGap.as_str(),
+    };
+    RecordedOccurrence {
+        at: occurrence.at,
+        outcome,
+        reason: None,
+        job_id: None,
+        moved_to: None,
+        backfill_id: None,
+        version,
+        recorded_at: None,
+        lag_seconds: None,
+    }
+}
+
+/// Both, the latest first; what is recorded is what the record says.
+fn merged(recorded: Vec<RecordedOccurrence>, planned: Vec<RecordedOccurrence>, most: usize) -> Vec<RecordedOccurrence> {
+    let rows = planned.into_iter().chain(recorded);
+    let by_time: BTreeMap<DateTime<Utc>, RecordedOccurrence> = rows.map(|row| (row.at, row)).collect();
+    by_time.into_values().rev().take(most).collect()
 }
 
 impl CursorKey for DateTime<Utc> {

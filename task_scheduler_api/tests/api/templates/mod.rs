@@ -3,6 +3,10 @@
 mod api;
 mod changes;
 mod creation;
+mod dry_runs;
+mod explanations;
 mod previews;
 mod reads;
 mod refusals;
+mod variables;
+mod versions;

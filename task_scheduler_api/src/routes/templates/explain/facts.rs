@@ -1,0 +1,133 @@
+//! What an explanation rests on, gathered from the versions, the ledger and the job.
+
+use super::Nearest;
+use crate::problem::Problem;
+use crate::state::App;
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use scheduler_core::domain::{Job, MerchantId, Template, TemplatePolicies, TemplateVersion, Timetable};
+use scheduler_core::schedule::{CalendarSet, EvalContext, Occurrence, Schedule};
+use scheduler_core::store::templates::LedgerEntry;
+use serde::Deserialize as _;
+use uuid::Uuid;
+
+/// Smallest distance of two times that the database tells apart.
+const MICRO: TimeDelta = TimeDelta::microseconds(1);
+/// Times that calendars leave out before the search for one that runs is given up.
+const LOOKED_AT: usize = 20_000;
+
+/// Everything that is known about a template at a time.
+pub(super) struct Facts {
+    /// The time that was asked for.
+    pub asked: DateTime<Utc>,
+    /// The present.
+    pub now: DateTime<Utc>,
+    /// The template as it is.
+    pub template: Template,
+    /// The version that was in force, or is.
+    pub in_force: Option<TemplateVersion>,
+    /// The schedule of that version; none when this program cannot read it.
+    pub rules: Option<Rules>,
+    /// The nominal time at the time that was asked for, by that schedule and whatever its bounds.
+    pub nominal: Option<Occurrence>,
+    /// Whether it lies within the template's bounds.
+    pub in_bounds: bool,
+    /// Whether the schedule as it is now names the time, where another version was in force.
+    pub named_since: bool,
+    /// What the ledger says.
+    pub entry: Option<LedgerEntry>,
+    /// The job, while it is kept.
+    pub job: Option<Job>,
+    /// Nominal times around it.
+    pub nearest: Nearest,
+}
+
+/// A schedule with what its evaluation depends on.
+pub(super) struct Rules {
+    pub schedule: Schedule,
+    pub policies: TemplatePolicies,
+    calendars: CalendarSet,
+    start: DateTime<Utc>,
+    id: Uuid,
+}
+
+impl Facts {
+    pub async fn gather(
+        app: &App,
+        merchant: MerchantId,
+        template: Template,
+        asked: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        let in_force = app.store.template_version_at(merchant, template.id, asked.min(now)).await?;
+        let rules = match &in_force {
+            Some(version) => Rules::read(app, merchant, &template, &version.schedule, &version.policies).await?,
+            None => None,
+        };
+        let nominal = rules.as_ref().and_then(|rules| rules.nominal(asked));
+        let at = nominal.map_or(asked, |occurrence| occurrence.at);
+        let entry = app.store.occurrence_at(merchant, template.id, at, now).await?;
+        let job = match entry.as_ref().and_then(|entry| entry.job) {
+            Some(job) => app.store.job(merchant, job).await?,
+            None => None,
+        };
+        let is_another = in_force.as_ref().is_some_and(|version| version.version != template.version);
+        let named_since = is_another && nominal.is_none() && {
+            let present = Rules::read(app, merchant, &template, &template.schedule, &template.policies).await?;
+            present.is_some_and(|rules| rules.nominal(asked).is_some_and(|it| it.runs()))
+        };
+        let in_bounds = rules.as_ref().is_none_or(|rules| rules.timetable().at(at).is_some());
+        let nearest = rules.as_ref().map(|rules| rules.nearest(at)).unwrap_or_default();
+        Ok(Self { asked, now, template, in_force, rules, nominal, in_bounds, named_since, entry, job, nearest })
+    }
+
+    /// The nominal time that the answer is about.
+    pub fn nominal_at(&self) -> Option<DateTime<Utc>> {
+        let recorded = self.entry.as_ref().map(|entry| entry.nominal_at);
+        recorded.or(self.nominal.filter(|_| self.in_bounds).map(|occurrence| occurrence.at))
+    }
+
+    /// The version that decided, or was in force.
+    pub fn version(&self) -> Option<i32> {
+        let decided = self.entry.as_ref().map(|entry| entry.version);
+        decided.or(self.in_force.as_ref().map(|version| version.version))
+    }
+}
+
+impl Rules {
+    async fn read(
+        app: &App,
+        merchant: MerchantId,
+        template: &Template,
+        schedule: &serde_json::Value,
+        policies: &serde_json::Value,
+    ) -> Result<Option<Self>, Problem> {
+        let (Ok(schedule), Ok(policies)) = (Schedule::parse(schedule), TemplatePolicies::deserialize(policies)) else {
+            return Ok(None);
+        };
+        let calendars = app.store.calendar_set(merchant, &schedule.calendar_names()).await?;
+        Ok(Some(Self { schedule, policies, calendars, start: template.created_at, id: template.id.0 }))
+    }
+
+    fn context(&self) -> EvalContext<'_> {
+        EvalContext::new(self.start, self.id).with_calendars(&self.calendars)
+    }
+
+    fn timetable(&self) -> Timetable<'_> {
+        Timetable::new(&self.schedule, &self.policies, self.context())
+    }
+
+    /// The occurrence at a time, whatever the template's bounds. A time without a fraction of a second stands for its whole
+    /// second: that is how people write the times of an interval that counts from a creation.
+    fn nominal(&self, at: DateTime<Utc>) -> Option<Occurrence> {
+        let found = self.schedule.next_after(at - MICRO, &self.context())?;
+        let is_whole = at.trunc_subsecs(0) == at;
+        (found.at == at || (is_whole && found.at < at + TimeDelta::seconds(1))).then_some(found)
+    }
+
+    fn nearest(&self, at: DateTime<Utc>) -> Nearest {
+        let times = self.timetable();
+        let before = times.latest(DateTime::UNIX_EPOCH, at - MICRO, 1, Occurrence::runs);
+        let after = times.occurrences(at).take(LOOKED_AT).find(Occurrence::runs);
+        Nearest { before: before.last().map(|it| it.at), after: after.map(|it| it.at) }
+    }
+}
