@@ -1,7 +1,8 @@
 //! The command line, on one screen.
 
 use crate::commands::{
-    bench, cron, dead_letters, dev, doctor, health, jobs, keys, listen, merchants, migrate, queues, settings, templates,
+    apply, bench, calendars, cron, dead_letters, dev, doctor, export, health, jobs, keys, listen, merchants, migrate,
+    queues, settings, templates,
 };
 use crate::dev_env::DevEnv;
 use crate::output::Format;
@@ -60,6 +61,13 @@ enum Command {
     /// Create, inspect and steer templates
     #[command(subcommand)]
     Templates(templates::Command),
+    /// Create, inspect and import calendars
+    #[command(subcommand)]
+    Calendars(calendars::Command),
+    /// Make templates and calendars what files say
+    Apply(apply::Args),
+    /// Write templates and calendars as a file for `apply`
+    Export(export::Args),
     /// Inspect, redrive and purge dead letters
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -96,7 +104,7 @@ impl Globals {
     }
 }
 
-/// Runs the command to its exit code: 0 done, 1 failed.
+/// Runs the command to its exit code: 0 done, 1 failed; some commands have codes of their own.
 pub fn run(cli: Cli) -> ExitCode {
     scheduler_core::daemon::install_tls();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -132,6 +140,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Keys(command) => keys::run(command, &globals).await?,
         Command::Jobs(command) => jobs::run(command, &globals).await?,
         Command::Templates(command) => templates::run(command, &globals).await?,
+        Command::Calendars(command) => calendars::run(command, &globals).await?,
+        Command::Apply(args) => return apply::run(args, &globals).await,
+        Command::Export(args) => export::run(args, &globals).await?,
         Command::DeadLetters(command) => dead_letters::run(command, &globals).await?,
         Command::Queues(command) => queues::run(command, &globals).await?,
         Command::Cron(command) => cron::run(command, &globals)?,

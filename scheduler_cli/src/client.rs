@@ -2,7 +2,7 @@
 
 use crate::cli::Globals;
 use crate::dev_env::DevEnv;
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl Client {
         let body: Value =
             serde_json::from_slice(&body).with_context(|| format!("{status} with something that is no JSON"))?;
         if !status.is_success() {
-            bail!(explain(status, &body));
+            return Err(ApiError { status, problem: body }.into());
         }
         Ok(body)
     }
@@ -91,16 +91,38 @@ impl Client {
     }
 }
 
-/// A problem document in words.
-fn explain(status: StatusCode, problem: &Value) -> String {
-    let text = |name: &str| problem.get(name).and_then(Value::as_str);
-    let mut out = format!("{status}: {}", text("detail").or(text("title")).unwrap_or("no explanation"));
-    for error in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
-        let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        if out.contains(field("detail")) && out.contains(field("pointer")) {
-            continue;
-        }
-        out.push_str(&format!("\n  {} {}", field("pointer"), field("detail")));
+/// An answer that is a refusal or a failure.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    problem: Value,
+}
+
+impl ApiError {
+    /// The fields that are not valid.
+    pub fn pointers(&self) -> Vec<&str> {
+        self.errors().filter_map(|error| error.get("pointer")?.as_str()).collect()
     }
-    out
+
+    fn errors(&self) -> impl Iterator<Item = &Value> {
+        self.problem.get("errors").and_then(Value::as_array).into_iter().flatten()
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// The problem in words.
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = |name: &str| self.problem.get(name).and_then(Value::as_str);
+        let sentence = text("detail").or(text("title")).unwrap_or("no explanation");
+        write!(f, "{}: {sentence}", self.status)?;
+        for error in self.errors() {
+            let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+            if !(sentence.contains(field("detail")) && sentence.contains(field("pointer"))) {
+                write!(f, "\n  {} {}", field("pointer"), field("detail"))?;
+            }
+        }
+        Ok(())
+    }
 }

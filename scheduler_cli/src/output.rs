@@ -16,10 +16,10 @@ pub enum Format {
 const FIRST: [&str; 9] = ["id", "name", "state", "reason", "attempt", "max_attempts", "last_error", "queue", "run_at"];
 
 /// A column: its title, and the JSON pointer of its value in a row.
-pub type Column = (&'static str, &'static str);
+pub type Column<'a> = (&'a str, &'a str);
 
 /// Prints a list answer (`data`, `next_cursor`) or an array.
-pub fn list(format: Format, answer: &Value, columns: &[Column]) {
+pub fn list(format: Format, answer: &Value, columns: &[Column<'_>]) {
     if format == Format::Json {
         return json(answer);
     }

@@ -1,10 +1,13 @@
 //! One command, one file.
 
+pub mod apply;
 pub mod bench;
+pub mod calendars;
 pub mod cron;
 pub mod dead_letters;
 pub mod dev;
 pub mod doctor;
+pub mod export;
 pub mod health;
 pub mod jobs;
 pub mod keys;

@@ -3,7 +3,9 @@
 use super::Paging;
 use crate::cli::Globals;
 use crate::client::Client;
+use crate::declarative::{remote, show};
 use crate::output::{self, Column};
+use anyhow::Context as _;
 use serde_json::{Value, json};
 
 /// What to do with templates.
@@ -64,19 +66,76 @@ pub enum Command {
         /// Its id
         id: String,
     },
-    /// Show what happened at its times
-    Occurrences {
-        /// Its id
-        id: String,
+    /// Show what happened at its times, and what is planned
+    Occurrences(Occurrences),
+    /// Say why it did or did not run at a time
+    Explain {
+        /// Its id or name
+        template: String,
+        /// The time, such as 2027-01-31T09:00:00Z
+        at: String,
     },
     /// Show when a schedule would fire
-    Preview {
-        /// The schedule: JSON, @file, or -
-        schedule: String,
-        /// How many times
-        #[arg(long, default_value_t = 10)]
-        count: u32,
+    Preview(Preview),
+    /// List its versions, latest first
+    Versions {
+        /// Its id or name
+        template: String,
+        #[command(flatten)]
+        paging: Paging,
     },
+    /// Show what changed between two versions
+    Diff {
+        /// Its id or name
+        template: String,
+        /// The earlier version [default: the one before the later]
+        #[arg(long)]
+        from: Option<i32>,
+        /// The later version [default: the present one]
+        #[arg(long)]
+        to: Option<i32>,
+    },
+    /// Make an earlier version's definition a new version
+    Rollback {
+        /// Its id or name
+        template: String,
+        /// The version to go back to
+        version: i32,
+    },
+}
+
+/// Which occurrences to show.
+#[derive(Debug, clap::Args)]
+pub struct Occurrences {
+    /// Its id or name
+    template: String,
+    /// The earliest nominal time
+    #[arg(long)]
+    from: Option<String>,
+    /// The latest nominal time; if it lies ahead, what is planned is shown, too
+    #[arg(long)]
+    to: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// What to preview.
+#[derive(Debug, clap::Args)]
+pub struct Preview {
+    /// The schedule: JSON, @file, or -
+    schedule: String,
+    /// How many times
+    #[arg(long, default_value_t = 10)]
+    count: u32,
+    /// Show times after this one [default: now]
+    #[arg(long)]
+    from: Option<String>,
+    /// Another time zone to show them in
+    #[arg(long, value_name = "ZONE")]
+    second_timezone: Option<String>,
+    /// Show also times that do not run, with the reason
+    #[arg(long)]
+    suppressed: bool,
 }
 
 const COLUMNS: &[Column] = &[
@@ -88,9 +147,28 @@ const COLUMNS: &[Column] = &[
     ("next", "/next_at"),
     ("version", "/version"),
 ];
-const OCCURRENCE_COLUMNS: &[Column] =
-    &[("nominal time", "/at"), ("outcome", "/outcome"), ("job", "/job_id"), ("version", "/version")];
-const PREVIEW_COLUMNS: &[Column] = &[("UTC", "/at"), ("local", "/local"), ("note", "/note")];
+const OCCURRENCE_COLUMNS: &[Column] = &[
+    ("nominal time", "/at"),
+    ("outcome", "/outcome"),
+    ("reason", "/reason"),
+    ("lag (s)", "/lag_seconds"),
+    ("job", "/job_id"),
+    ("version", "/version"),
+];
+const VERSION_COLUMNS: &[Column] = &[
+    ("version", "/version"),
+    ("from", "/created_at"),
+    ("active", "/active"),
+    ("name", "/name"),
+    ("schedule", "/schedule"),
+];
+const ATTEMPT_COLUMNS: &[Column] = &[
+    ("attempt", "/attempt"),
+    ("started", "/started_at"),
+    ("outcome", "/outcome"),
+    ("status", "/response_status"),
+    ("error", "/error"),
+];
 
 /// Runs the command.
 pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
@@ -119,13 +197,23 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
             client.delete(&format!("/v1/templates/{id}")).await?;
             output::line(format_args!("deleted {id}"));
         }
-        Command::Occurrences { id } => {
-            let answer = client.get(&format!("/v1/templates/{id}/occurrences"), &[]).await?;
-            output::list(globals.output, &answer, OCCURRENCE_COLUMNS);
-        }
-        Command::Preview { schedule, count } => {
-            let body = json!({ "schedule": super::read_json(&schedule)?, "count": count });
+        Command::Occurrences(wanted) => occurrences(&client, globals, wanted).await?,
+        Command::Explain { template, at } => explain(&client, globals, &template, at).await?,
+        Command::Preview(wanted) => {
+            let body = json!({
+                "schedule": super::read_json(&wanted.schedule)?, "count": wanted.count, "from": wanted.from,
+                "second_timezone": wanted.second_timezone, "include_suppressed": wanted.suppressed,
+            });
             preview(globals, &client.post("/v1/templates/preview", &body).await?);
+        }
+        Command::Versions { template, paging } => {
+            let path = format!("{}/versions", path_of(&client, &template).await?);
+            output::list(globals.output, &client.get(&path, &paging.query()).await?, VERSION_COLUMNS);
+        }
+        Command::Diff { template, from, to } => diff(&client, globals, &template, from, to).await?,
+        Command::Rollback { template, version } => {
+            let path = format!("{}/rollback", path_of(&client, &template).await?);
+            output::item(globals.output, &client.post(&path, &json!({ "version": version })).await?);
         }
     }
     Ok(())
@@ -145,6 +233,64 @@ fn target(webhook: Option<String>) -> Value {
     }
 }
 
+/// The path of a template that was named by its id or its name.
+async fn path_of(client: &Client, template: &str) -> anyhow::Result<String> {
+    if template.parse::<uuid::Uuid>().is_ok() {
+        return Ok(format!("/v1/templates/{template}"));
+    }
+    let found = remote::template(client, template).await?;
+    let found = found.with_context(|| format!("there is no template with the name or id `{template}`"))?;
+    Ok(format!("/v1/templates/{}", remote::text(&found, "id")))
+}
+
+async fn occurrences(client: &Client, globals: &Globals, wanted: Occurrences) -> anyhow::Result<()> {
+    let mut query = wanted.paging.query();
+    query.extend(wanted.from.map(|from| ("from", from)));
+    query.extend(wanted.to.map(|to| ("to", to)));
+    let path = format!("{}/occurrences", path_of(client, &wanted.template).await?);
+    output::list(globals.output, &client.get(&path, &query).await?, OCCURRENCE_COLUMNS);
+    Ok(())
+}
+
+async fn explain(client: &Client, globals: &Globals, template: &str, at: String) -> anyhow::Result<()> {
+    let path = format!("{}/explain", path_of(client, template).await?);
+    let answer = client.get(&path, &[("at", at)]).await?;
+    if globals.output == output::Format::Json {
+        output::json(&answer);
+        return Ok(());
+    }
+    output::line(remote::text(&answer, "sentence"));
+    if answer["attempts"].as_array().is_some_and(|attempts| !attempts.is_empty()) {
+        output::list(globals.output, &answer["attempts"], ATTEMPT_COLUMNS);
+    }
+    Ok(())
+}
+
+async fn diff(
+    client: &Client,
+    globals: &Globals,
+    template: &str,
+    from: Option<i32>,
+    to: Option<i32>,
+) -> anyhow::Result<()> {
+    let given = [("from", from), ("to", to)].into_iter();
+    let query: Vec<_> = given.filter_map(|(name, version)| Some((name, version?.to_string()))).collect();
+    let answer = client.get(&format!("{}/diff", path_of(client, template).await?), &query).await?;
+    if globals.output == output::Format::Json {
+        output::json(&answer);
+        return Ok(());
+    }
+    output::line(format_args!("version {} to version {}", answer["from"], answer["to"]));
+    let changes = answer["changes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for (_, line) in changes.iter().flat_map(show::change) {
+        output::line(line);
+    }
+    if changes.is_empty() {
+        output::line("no difference");
+    }
+    Ok(())
+}
+
 fn preview(globals: &Globals, answer: &Value) {
     if globals.output == output::Format::Json {
         return output::json(answer);
@@ -152,7 +298,16 @@ fn preview(globals: &Globals, answer: &Value) {
     if let Some(words) = answer.get("description").and_then(Value::as_str) {
         output::line(format_args!("{words}"));
     }
-    output::list(globals.output, &answer["occurrences"], PREVIEW_COLUMNS);
+    // Columns that only some previews have.
+    let rows = answer["occurrences"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let has = |member: &str| rows.iter().any(|row| row.get(member).is_some());
+    let second = answer["second_timezone"].as_str().unwrap_or_default();
+    let mut columns = vec![("UTC", "/at"), ("local", "/local")];
+    columns.extend(has("second_local").then_some((second, "/second_local")));
+    columns.push(("note", "/note"));
+    columns.extend(has("suppressed").then_some(("does not run", "/suppressed")));
+    columns.extend(has("rolled_from").then_some(("moved from", "/rolled_from")));
+    output::list(globals.output, &answer["occurrences"], &columns);
     for warning in answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         output::line(format_args!("note: {warning}"));
     }
