@@ -100,7 +100,8 @@ pub enum Command {
         /// Its id or name
         template: String,
         /// The version to go back to
-        version: i32,
+        #[arg(value_name = "VERSION")]
+        number: i32,
     },
 }
 
@@ -211,9 +212,9 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
             output::list(globals.output, &client.get(&path, &paging.query()).await?, VERSION_COLUMNS);
         }
         Command::Diff { template, from, to } => diff(&client, globals, &template, from, to).await?,
-        Command::Rollback { template, version } => {
+        Command::Rollback { template, number } => {
             let path = format!("{}/rollback", path_of(&client, &template).await?);
-            output::item(globals.output, &client.post(&path, &json!({ "version": version })).await?);
+            output::item(globals.output, &client.post(&path, &json!({ "version": number })).await?);
         }
     }
     Ok(())

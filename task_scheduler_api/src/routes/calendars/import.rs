@@ -25,7 +25,9 @@ use scheduler_core::store::calendars::{CalendarCreated, NewCalendar};
         ("name" = String, Path, description = "The calendar's name; escape `/` as `%2F`."),
         ("If-Match" = Option<String>, Header, description = "Replace only the version with this `ETag`"),
     ),
-    request_body(content = String, content_type = "text/calendar"),
+    request_body(content = String, content_type = "text/calendar", example = json!(
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20261224\r\nSUMMARY:Closed\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )),
     responses(
         (status = 200, description = "The calendar, with its new days.", body = NamedCalendar),
         (status = 201, description = "The calendar, which is new.", body = NamedCalendar,

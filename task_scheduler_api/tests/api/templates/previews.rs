@@ -58,7 +58,10 @@ async fn a_preview_says_what_is_wrong() {
     assert_eq!(refused(json!({"schedule": cron("* * *"), "count": 0})).await, ["/schedule/expression", "/count"]);
     assert_eq!(refused(json!({"schedule": cron("* * * * *"), "count": 1001})).await, ["/count"]);
     assert_eq!(refused(json!({"schedule": cron("* * * * *"), "from": "yesterday"})).await, ["/from"]);
-    assert_eq!(refused(json!({"schedule": {"kind": "rrule", "expression": "FREQ=DAILY"}})).await, ["/schedule/kind"]);
+    assert_eq!(
+        refused(json!({"schedule": {"kind": "rrule", "expression": "FREQ=DAILY"}})).await,
+        ["/schedule/expression"]
+    );
     assert_eq!(refused(json!({})).await, ["/schedule"]);
     assert_eq!(refused(json!({"schedule": cron("* * * * *"), "cuont": 1})).await, ["/cuont"]);
     let thousand = json!({"schedule": cron("* * * * * *"), "count": 1000});

@@ -51,7 +51,7 @@ async fn unknown_ones_are_refused_with_what_was_meant() {
     body["job"]["target"] =
         json!({"kind": "http", "url": "https://example.com/{{id}}", "headers": {"X-A": "{{attempt}"}});
     let refused = api.post("/v1/templates", &body).await;
-    assert_eq!(refused.pointers(422), ["/job/payload/a/0/b", "/job/target/headers/X-A", "/job/target/url"]);
+    assert_eq!(refused.pointers(422), ["/job/payload/a/0/b", "/job/target/url", "/job/target/headers/X-A"]);
     let details = refused.body["errors"].to_string();
     assert!(details.contains("{{scheduled_for}}?") && details.contains("{{job_id}}?"), "{details}");
 }
