@@ -13,6 +13,7 @@ pub mod domain;
 mod generated;
 pub mod health;
 pub mod lifecycle;
+pub mod planted;
 pub mod queue;
 pub mod reconcile;
 pub mod schedule;

@@ -4,6 +4,7 @@ use crate::session::{Lease, Session};
 use scheduler_core::attach::process_id;
 use scheduler_core::domain::SessionId;
 use scheduler_core::health::{Health, LoopHealth};
+use scheduler_core::planted::planted;
 use scheduler_core::store::{Store, StoreResult};
 use scheduler_core::telemetry::metrics as names;
 use std::sync::Arc;
@@ -142,7 +143,9 @@ impl<R: SessionRows> Keeper<R> {
     fn drop_lost(&self, session: &Session) {
         // In this order: nobody may start anything under it any more, then what runs stops.
         self.publish.send_replace(None);
-        session.lost.cancel();
+        if !planted("fence_ignored") {
+            session.lost.cancel();
+        }
         metrics::counter!(names::SESSION_RENEWALS_FAILED_TOTAL).increment(1);
         self.health.unhealthy("session", "lost; opening a new one");
         tracing::error!(session = %session.id, "the session is lost: everything that ran under it was stopped");

@@ -3,6 +3,7 @@
 use crate::doubt::{Doubt, Experience};
 use scheduler_core::attach::RedisWatch;
 use scheduler_core::config::ExecutorSettings;
+use scheduler_core::planted::planted;
 use scheduler_core::queue::{Member, QueueError, ReadyPopper, ReadyQueue};
 use scheduler_core::store::Store;
 use std::sync::Arc;
@@ -223,6 +224,9 @@ impl Source {
     }
 
     async fn candidates(&self, most: usize, overdue_by: Duration) -> Vec<Member> {
+        if planted("queued_flag") || planted("cursor_skips_late_commits") {
+            return Vec::new();
+        }
         match self.store.due_candidates(&self.lane, overdue_by, most).await {
             Ok(found) => found.into_iter().map(|(merchant, job)| Member { merchant, job }).collect(),
             Err(error) => {

@@ -169,7 +169,10 @@ impl Store {
                 overlaps: row.try_get(3)?,
             })
         };
-        rows.iter().map(due).collect()
+        let rows: Vec<DueRow> = rows.iter().map(due).collect::<StoreResult<_>>()?;
+        #[cfg(feature = "planted-bugs")]
+        let rows = super::planted::beyond_the_cursor(units, rows);
+        Ok(rows)
     }
 
     /// The merchants whose weight is not 1, and their weights.

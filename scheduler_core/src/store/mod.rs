@@ -20,6 +20,8 @@ pub mod materialise;
 pub mod merchants;
 pub mod partitions;
 pub(crate) mod plans;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 pub mod pool;
 pub mod queues;
 pub mod schema;

@@ -131,7 +131,10 @@ impl Store {
         let mut connection = self.pool.acquire().await?;
         let sent = Instant::now();
         let row = sqlx::query("SELECT clock_timestamp()").fetch_one(&mut *connection).await?;
-        Ok(ClockReading { database: row.try_get(0).map_err(StoreError::from)?, sent, received: Instant::now() })
+        let database: DateTime<Utc> = row.try_get(0).map_err(StoreError::from)?;
+        #[cfg(any(feature = "fault-injection", feature = "planted-bugs"))]
+        let database = database + crate::planted::clock_fault();
+        Ok(ClockReading { database, sent, received: Instant::now() })
     }
 
     /// What the server has done so far, for measurements.

@@ -7,8 +7,13 @@ use super::columns::claims;
 use super::transitions::claim::ClaimKey;
 use super::{Store, StoreResult};
 use crate::domain::SessionId;
+use crate::planted::bent;
 use std::time::Duration;
 use uuid::Uuid;
+
+const RENEW: &str = "
+    UPDATE sessions SET renewed_at = clock_timestamp()
+     WHERE id = $1 AND lost_at IS NULL AND renewed_at > clock_timestamp() - make_interval(secs => $2)";
 
 impl Store {
     /// Begins a session. Opening the same one twice is harmless, so it may be repeated after an unknown outcome.
@@ -26,15 +31,12 @@ impl Store {
     /// Renews a session; `false` when it is lost: its row is gone, was declared lost, or has not been renewed for
     /// `lost_after`.
     pub async fn renew_session(&self, id: SessionId, lost_after: Duration) -> StoreResult<bool> {
-        let renewed = sqlx::query(
-            "UPDATE sessions SET renewed_at = clock_timestamp()
-              WHERE id = $1 AND lost_at IS NULL
-                AND renewed_at > clock_timestamp() - make_interval(secs => $2)",
-        )
-        .bind(id.0)
-        .bind(lost_after.as_secs_f64())
-        .execute(self.pool())
-        .await?;
+        let guard = "AND lost_at IS NULL AND renewed_at > clock_timestamp() - make_interval(secs => $2)";
+        let renewed = sqlx::query(bent(RENEW, "renew_after_expiry", guard, "AND $2 > 0"))
+            .bind(id.0)
+            .bind(lost_after.as_secs_f64())
+            .execute(self.pool())
+            .await?;
         Ok(renewed.rows_affected() == 1)
     }
 

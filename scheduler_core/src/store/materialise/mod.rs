@@ -119,7 +119,18 @@ impl Store {
                 return Err(failed(error));
             }
         };
+        #[cfg(feature = "planted-bugs")]
+        let lifted = if crate::planted::planted("occurrence_apart_from_its_job") {
+            let jobs: Vec<Uuid> = done.jobs.iter().map(|made| made.job.0).collect();
+            Some(super::planted::lift(&mut transaction, &jobs).await.map_err(failed)?)
+        } else {
+            None
+        };
         transaction.commit().await.map_err(|error| failed(error.into()))?;
+        #[cfg(feature = "planted-bugs")]
+        if let Some(lifted) = lifted {
+            super::planted::lay(self.pool(), lifted).await.map_err(failed)?;
+        }
         done.more |= rows.len() >= limit;
         Ok(done)
     }

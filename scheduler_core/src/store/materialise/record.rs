@@ -3,6 +3,7 @@
 use super::plan::{Plan, Planned};
 use crate::domain::variables::{self, Values};
 use crate::domain::{JobId, MerchantId, OccurrenceOutcome, Timetable};
+use crate::planted::planted;
 use crate::store::templates::job_columns::{JobColumns, OverlapColumns};
 use crate::store::templates::row::{Definition, TemplateRow};
 use crate::store::{StoreError, StoreResult};
@@ -63,7 +64,10 @@ pub(super) struct Recorded {
 
 impl<'a> Entry<'a> {
     pub fn new(row: &'a TemplateRow, definition: &Definition, plan: Plan, timetable: Timetable<'a>) -> Self {
-        let overlap = OverlapColumns::of(definition.overlap, &definition.policies);
+        let mut overlap = OverlapColumns::of(definition.overlap, &definition.policies);
+        if planted("overlap_unchecked") {
+            overlap = OverlapColumns { skip: false, policy: None };
+        }
         let columns = JobColumns::of(&definition.job);
         let timetable = columns.has_variables().then_some(timetable);
         Self { row, plan, columns, overlap, is_awaited: definition.waits_for_ends(), timetable }

@@ -5,6 +5,7 @@
 
 use super::claim::ClaimKey;
 use super::finish::finish_gone;
+use crate::planted::bent;
 use crate::store::{Store, StoreResult};
 use uuid::Uuid;
 
@@ -44,18 +45,25 @@ const HAND_BACK: &str = concat!(
             (SELECT coalesce(bool_or(has_dependents), false) FROM cancelled)"
 );
 
+/// A planted bug: an attempt that never was is counted.
+const SPENT: &str = "), spent AS (
+    UPDATE jobs_live j SET attempt = j.attempt + 1, state = 'retrying' FROM locked l
+     WHERE j.merchant_id = l.merchant_id AND j.id = l.id AND l.cancel_requested_at IS NULL
+    ), gone AS (";
+
 impl Store {
     /// Gives claims back. Claims that are no longer ours are passed over, so it may be repeated.
     pub async fn hand_back(&self, claims: &[ClaimKey]) -> StoreResult<HandedBack> {
         let mut claims = claims.to_vec();
         claims.sort_unstable();
         let column = |part: fn(&ClaimKey) -> Uuid| claims.iter().map(part).collect::<Vec<_>>();
-        let (returned, cancelled, has_dependents): (i64, i64, bool) = sqlx::query_as(HAND_BACK)
-            .bind(column(|key| key.merchant.0))
-            .bind(column(|key| key.job.0))
-            .bind(column(|key| key.token.0))
-            .fetch_one(self.pool())
-            .await?;
+        let (returned, cancelled, has_dependents): (i64, i64, bool) =
+            sqlx::query_as(bent(HAND_BACK, "hand_back_spends_attempt", "), gone AS (", SPENT))
+                .bind(column(|key| key.merchant.0))
+                .bind(column(|key| key.job.0))
+                .bind(column(|key| key.token.0))
+                .fetch_one(self.pool())
+                .await?;
         let count = |n: i64| u64::try_from(n).unwrap_or(0);
         Ok(HandedBack { returned: count(returned), cancelled: count(cancelled), has_dependents })
     }

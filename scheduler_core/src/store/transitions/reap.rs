@@ -11,6 +11,7 @@ use super::claim::ClaimKey;
 use super::finish::{finish_into, finish_shared, finish_without_execution};
 use super::verdict::Retried;
 use crate::domain::{JobId, MerchantId, SessionId};
+use crate::planted::bent;
 use crate::store::alerts::alert_dead;
 use crate::store::columns::{behind, claims, row_limit};
 use crate::store::{Store, StoreError, StoreResult};
@@ -72,6 +73,9 @@ macro_rules! is_lost {
                 OR c.granted_at < clock_timestamp() - interval '60 seconds')"
     };
 }
+
+/// A planted bug: a claim is taken back for its age, whether or not its session lives.
+const OLD: &str = "c.granted_at < clock_timestamp() - interval '1 second'";
 
 const LOST_CLAIMS: &str = concat!(
     "SELECT c.merchant_id, c.job_id, c.token
@@ -219,8 +223,12 @@ impl Store {
     /// When the database does not answer.
     pub async fn lost_claims(&self, after: Option<(MerchantId, JobId)>, limit: usize) -> StoreResult<Vec<ClaimKey>> {
         let (merchant, job) = behind(after);
-        let rows: Vec<(Uuid, Uuid, Uuid)> =
-            sqlx::query_as(LOST_CLAIMS).bind(merchant).bind(job).bind(row_limit(limit)).fetch_all(self.pool()).await?;
+        let rows: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(bent(LOST_CLAIMS, "reap_by_id", is_lost!(), OLD))
+            .bind(merchant)
+            .bind(job)
+            .bind(row_limit(limit))
+            .fetch_all(self.pool())
+            .await?;
         Ok(claims(rows))
     }
 
@@ -233,7 +241,9 @@ impl Store {
     /// an unknown outcome all of it may have been.
     pub async fn reap(&self, claims: &[ClaimKey], options: &ReapOptions) -> StoreResult<Reaped> {
         let column = |part: fn(&ClaimKey) -> Uuid| claims.iter().map(part).collect::<Vec<_>>();
-        let statement = sqlx::query(REAP)
+        let sql = bent(REAP, "reap_by_id", is_lost!(), OLD);
+        let sql = bent(sql, "crash_uncounted", "crashes = j.crashes + 1,", "");
+        let statement = sqlx::query(sql)
             .bind(column(|key| key.merchant.0))
             .bind(column(|key| key.job.0))
             .bind(column(|key| key.token.0))

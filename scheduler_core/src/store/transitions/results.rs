@@ -7,6 +7,7 @@
 use super::claim::ClaimKey;
 use super::finish::{finish_into, finish_shared};
 use crate::domain::{ExecutionResult, Outcome, SessionId, Token};
+use crate::planted::bent;
 use crate::store::{ErrorClass, Store, StoreError, StoreResult};
 use chrono::{DateTime, Utc};
 use std::collections::{HashMap, HashSet};
@@ -224,7 +225,10 @@ impl Store {
             return Ok(Vec::new());
         }
         let columns = Columns::of(reports);
-        let written: Vec<(Uuid, bool)> = columns.bind_to(statement.sql()).fetch_all(self.pool()).await?;
+        let written: Vec<(Uuid, bool)> = columns
+            .bind_to(bent(statement.sql(), "complete_without_token", " AND c.token = w.token", ""))
+            .fetch_all(self.pool())
+            .await?;
         let mut written: HashMap<Uuid, bool> = written.into_iter().collect();
         let mut receipts = Vec::with_capacity(reports.len());
         let mut unmatched = Vec::new();
@@ -251,6 +255,15 @@ impl Store {
             .bind(column(|key| key.token.0))
             .fetch_all(self.pool())
             .await?;
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::planted("replay_accepted_twice") {
+            for again in [
+                "INSERT INTO executions SELECT * FROM executions WHERE id = ANY($1)",
+                "INSERT INTO jobs_finished SELECT * FROM jobs_finished WHERE execution_id = ANY($1)",
+            ] {
+                sqlx::query(again).bind(&before).execute(self.pool()).await?;
+            }
+        }
         let before: HashSet<Uuid> = before.into_iter().collect();
         let judge = |report: &&AttemptReport| {
             let known = before.contains(&report.key.token.0);

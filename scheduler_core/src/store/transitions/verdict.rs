@@ -7,6 +7,7 @@
 use super::batch::fetch_batch;
 use super::finish::finish_gone;
 use crate::domain::{Backoff, JobId, MerchantId};
+use crate::planted::bent;
 use crate::store::alerts::alert_dead;
 use crate::store::columns::row_limit;
 use crate::store::{Store, StoreError, StoreResult};
@@ -215,7 +216,14 @@ impl Store {
         let keys = Columns::of(orders.iter().map(|order| order.key));
         let statement = sqlx::query(RETRY).bind(keys.merchants).bind(keys.jobs).bind(keys.attempts).bind(delays);
         let rows = fetch_batch(self.pool(), statement).await?;
-        rows.iter().map(|row| Retried::read(row, 0)).collect()
+        let retried: Vec<Retried> = rows.iter().map(|row| Retried::read(row, 0)).collect::<StoreResult<_>>()?;
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::planted("retry_in_second_transaction") {
+            let jobs: Vec<Uuid> = retried.iter().map(|retried| retried.job.0).collect();
+            let lifted = crate::store::planted::lift(&mut *self.pool().acquire().await?, &jobs).await?;
+            crate::store::planted::lay(self.pool(), lifted).await?;
+        }
+        Ok(retried)
     }
 
     /// `failed` → `dead`, with the alert. Failures about which somebody else has decided by now, and jobs that were
@@ -226,7 +234,11 @@ impl Store {
     pub async fn bury(&self, orders: &[BurialOrder]) -> StoreResult<Buried> {
         let reasons: Vec<&str> = orders.iter().map(|order| order.reason).collect();
         let keys = Columns::of(orders.iter().map(|order| order.key));
-        let statement = sqlx::query(BURY).bind(keys.merchants).bind(keys.jobs).bind(keys.attempts).bind(reasons);
+        let statement = sqlx::query(bent(BURY, "dead_letter_without_alert", "WHERE f.is_dead", "WHERE false"))
+            .bind(keys.merchants)
+            .bind(keys.jobs)
+            .bind(keys.attempts)
+            .bind(reasons);
         let rows = fetch_batch(self.pool(), statement).await?;
         buried(&rows)
     }
