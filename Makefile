@@ -1,6 +1,6 @@
 # Thin on purpose: each target is one script, and each script can be run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help dev dev-reset build test lint fmt bench
+.PHONY: help dev dev-reset build test lint fmt bench chaos chaos-bugs soak
 ARGS ?=
 
 help: ## list the targets
@@ -26,3 +26,12 @@ fmt: ## format the code
 
 bench: ## measure a release build on durable private servers (ROUNDS=5)
 	@scripts/bench.sh $(ROUNDS)
+
+chaos: ## every fault, every promise checked (MINUTES=30 SEED=7 FAULT=kill,flush)
+	@scripts/chaos.sh matrix
+
+chaos-bugs: ## planted bugs, each of which the checks must catch (BUG=name)
+	@scripts/chaos.sh bugs
+
+soak: ## mixed load for long; memory, descriptors, connections and tables must stay flat (MINUTES=30)
+	@scripts/chaos.sh soak

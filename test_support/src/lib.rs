@@ -7,6 +7,7 @@
 mod database;
 mod eventually;
 mod port;
+mod proxy;
 mod receiver;
 mod redis;
 pub mod seed;
@@ -16,6 +17,7 @@ pub mod templates;
 pub use database::TestDatabase;
 pub use eventually::eventually;
 pub use port::free_port;
+pub use proxy::{Fault, FaultProxy};
 pub use receiver::{Delivery, Receiver, Script};
 pub use redis::TestRedis;
 
