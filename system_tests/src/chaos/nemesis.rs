@@ -162,6 +162,8 @@ impl Nemesis<'_> {
     /// Injects until `deadline`; everything is healed when it returns.
     pub async fn run(&mut self, faults: &[Fault], deadline: Instant) -> Injected {
         let mut injected = Injected::default();
+        // There has to be something that may go wrong.
+        self.wait(1500, 3000).await;
         while Instant::now() < deadline {
             let fault = faults[injected.times as usize % faults.len()];
             if fault == Fault::None {

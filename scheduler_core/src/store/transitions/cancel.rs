@@ -42,7 +42,7 @@ impl Store {
     /// When the database does not do it. Doing it again is safe.
     pub async fn cancel(&self, merchant: MerchantId, job: JobId) -> StoreResult<Cancel> {
         if planted("cancel_only_in_redis") {
-            return Ok(Cancel::Cancelled { has_dependents: false });
+            return Ok(Cancel::Requested);
         }
         loop {
             let mut transaction = self.pool().begin().await?;
