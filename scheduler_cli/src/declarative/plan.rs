@@ -5,6 +5,7 @@ use super::remote::{self, text};
 use crate::client::{ApiError, Client};
 use anyhow::Context as _;
 use reqwest::Method;
+use scheduler_core::domain::diff::diff;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashSet};
 
@@ -81,8 +82,11 @@ fn calendar(entry: &Entry, there: &BTreeMap<&str, &Value>) -> Step {
     let Some(current) = there.get(entry.name.as_str()) else { return new(Kind::Calendar, entry) };
     let member = |row: Option<&Value>| row.cloned().unwrap_or(Value::Null);
     let (from, to) = (member(current.get("definition")), member(entry.body.get("definition")));
-    let change = json!({"op": "changed", "path": "/definition", "from": from, "to": to});
-    let action = if from == to { Action::Keep } else { Action::Change(vec![change]) };
+    let changes: Vec<Value> = diff(&json!({ "definition": from }), &json!({ "definition": to }))
+        .into_iter()
+        .filter_map(|change| serde_json::to_value(change).ok())
+        .collect();
+    let action = if changes.is_empty() { Action::Keep } else { Action::Change(changes) };
     let path = remote::calendar_path(&entry.name);
     Step { action, path, version: version(current), ..new(Kind::Calendar, entry) }
 }

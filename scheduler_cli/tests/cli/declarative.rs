@@ -62,7 +62,12 @@ async fn a_change_is_shown_by_its_members_and_what_it_moves() {
         FILE.replace("0 9 * * 1-5", "0 10 * * 1-5").replace("12-25", "12-26").replace("priority: 1", "priority: 2");
     let dry = world.apply(&changed, &["--dry-run", "--exit-code", "--color", "always"]).await;
     assert_eq!((dry.code, dry.summary()), (2, "0 to create, 3 to change, 0 to delete, 0 unchanged"));
-    for part in ["\x1b[31m    - /schedule/expression: \"0 9 * * 1-5\"", "\x1b[32m    + /job/priority: 2", "moved"] {
+    for part in [
+        "\x1b[31m    - /schedule/expression: \"0 9 * * 1-5\"",
+        "\x1b[32m    + /job/priority: 2",
+        "moved",
+        "- /definition/yearly/0: \"12-25\"",
+    ] {
         assert!(dry.out.contains(part), "{part}: {}", dry.out);
     }
     let plan = world.run(&["apply", "-f", "-", "--dry-run", "-o", "json"], &changed).await.ok();

@@ -9,6 +9,7 @@ use crate::state::App;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use chrono::SubsecRound as _;
 use scheduler_core::domain::diff::{Change, diff};
 use scheduler_core::domain::outlook::{OccurrenceChanges, compare};
 use scheduler_core::domain::template_version::document_of;
@@ -56,7 +57,7 @@ pub async fn foresee(
     current: Option<&Template>,
     definition: Definition,
 ) -> Result<Response, Problem> {
-    let now = jobs::now(app);
+    let now = jobs::now(app).trunc_subsecs(6);
     check_name(app, merchant, current, &definition.spec.name).await?;
     let calendars = calendars::of_schedule(app, merchant, &definition.schedule).await?;
     let Definition { spec, schedule, .. } = definition;

@@ -67,6 +67,13 @@ async fn times_without_a_record_are_explained_by_the_schedule() {
     assert_eq!(between["answer"], "not_nominal");
     let nearest = json!({"before": "2031-05-09T13:00:00Z", "after": "2031-05-12T13:00:00Z"});
     assert_eq!(between["nearest"], nearest, "what runs");
+    let mut rolling = api.get(&path).await.ok()["schedule"].clone();
+    rolling["calendars"][0]["roll"] = json!("following");
+    rolling["expression"] = json!("0 9 * * 6");
+    let saturdays = json!({"name": "rolling", "schedule": rolling, "job": {"target": {"kind": "noop"}}});
+    let saturdays = api.template(&saturdays).await;
+    let moved = explain(&api, &saturdays, time("2031-05-10T13:00:00Z")).await;
+    assert!(sentence(&moved).contains("move this time to 2031-05-12T13:00:00Z"), "{moved}");
     let before = explain(&api, &path, time("2020-05-05T13:00:00Z")).await;
     assert_eq!(before["answer"], "not_created_yet");
 

@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// Smallest distance of two times that the database tells apart.
 const MICRO: TimeDelta = TimeDelta::microseconds(1);
+/// How far a calendar may have moved a time.
+const MOVED: TimeDelta = TimeDelta::days(100);
 /// Times that calendars leave out before the search for one that runs is given up.
 const LOOKED_AT: usize = 20_000;
 
@@ -31,6 +33,8 @@ pub(super) struct Facts {
     pub nominal: Option<Occurrence>,
     /// Whether it lies within the template's bounds.
     pub in_bounds: bool,
+    /// What its calendars make of a time that the schedule would name without them.
+    pub displaced: Option<Displaced>,
     /// Whether the schedule as it is now names the time, where another version was in force.
     pub named_since: bool,
     /// What the ledger says.
@@ -39,6 +43,15 @@ pub(super) struct Facts {
     pub job: Option<Job>,
     /// Nominal times around it.
     pub nearest: Nearest,
+}
+
+/// What calendars make of a time on a day on which nothing runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Displaced {
+    /// It moves to this time.
+    To(DateTime<Utc>),
+    /// It moves to a time at which the template runs anyway.
+    Merged,
 }
 
 /// A schedule with what its evaluation depends on.
@@ -77,7 +90,24 @@ impl Facts {
         };
         let in_bounds = rules.as_ref().is_none_or(|rules| rules.timetable().at(at).is_some());
         let nearest = rules.as_ref().map(|rules| rules.nearest(at)).unwrap_or_default();
-        Ok(Self { asked, now, template, in_force, rules, nominal, in_bounds, named_since, entry, job, nearest })
+        let displaced = match (&rules, &in_force, nominal) {
+            (Some(rules), Some(version), None) => rules.displaced(&version.schedule, asked),
+            _ => None,
+        };
+        Ok(Self {
+            asked,
+            now,
+            template,
+            in_force,
+            rules,
+            nominal,
+            in_bounds,
+            displaced,
+            named_since,
+            entry,
+            job,
+            nearest,
+        })
     }
 
     /// The nominal time that the answer is about.
@@ -122,6 +152,18 @@ impl Rules {
         let found = self.schedule.next_after(at - MICRO, &self.context())?;
         let is_whole = at.trunc_subsecs(0) == at;
         (found.at == at || (is_whole && found.at < at + TimeDelta::seconds(1))).then_some(found)
+    }
+
+    /// Where calendars have moved the time of a schedule (`stored`) that has no occurrence there.
+    fn displaced(&self, stored: &serde_json::Value, at: DateTime<Utc>) -> Option<Displaced> {
+        let mut bare = stored.clone();
+        bare.as_object_mut()?.remove("calendars")?;
+        let bare = Schedule::parse(&bare).ok()?;
+        let context = EvalContext::new(self.start, self.id);
+        bare.next_after(at - MICRO, &context).filter(|found| found.at == at)?;
+        let around = self.timetable().occurrences(at - MOVED).take(LOOKED_AT).take_while(|it| it.at <= at + MOVED);
+        let moved = around.into_iter().find(|it| it.rolled_from == Some(at));
+        Some(moved.map_or(Displaced::Merged, |it| Displaced::To(it.at)))
     }
 
     fn nearest(&self, at: DateTime<Utc>) -> Nearest {

@@ -1,6 +1,6 @@
 //! The facts in words.
 
-use super::facts::Facts;
+use super::facts::{Displaced, Facts};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use scheduler_core::domain::{Job, JobState, OccurrenceOutcome, TemplateVersion};
 use scheduler_core::schedule::{Occurrence, OccurrenceNote, Suppression};
@@ -16,6 +16,7 @@ pub(super) fn of(facts: &Facts) -> (&'static str, String) {
         return ("not_created_yet", format!("The template did not exist then: it was created at {created}."));
     };
     match facts.nominal {
+        None if facts.displaced.is_some() => ("suppressed", displaced(facts)),
         None => ("not_nominal", not_nominal(facts, version)),
         Some(_) if !facts.in_bounds => ("out_of_bounds", out_of_bounds(facts)),
         Some(occurrence) => match occurrence.suppressed {
@@ -124,6 +125,14 @@ fn not_nominal(facts: &Facts, version: &TemplateVersion) -> String {
         ));
     }
     sentence + "."
+}
+
+fn displaced(facts: &Facts) -> String {
+    let names = facts.rules.as_ref().map(|rules| rules.schedule.calendar_names().join(", ")).unwrap_or_default();
+    match facts.displaced {
+        Some(Displaced::To(to)) => format!("Its calendars ({names}) move this time to {}.", when(facts, to)),
+        _ => format!("Its calendars ({names}) move this time to another, at which the template runs anyway."),
+    }
 }
 
 fn out_of_bounds(facts: &Facts) -> String {
