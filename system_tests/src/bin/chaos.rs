@@ -50,7 +50,7 @@ async fn matrix() -> bool {
     let seed = number("SEED", any_seed());
     let mut well = true;
     if chosen.is_empty() {
-        let explored = model::explore(&model::Model::right());
+        let explored = model::explore(&model::Model::thorough());
         println!("model: {explored}\n");
         well &= explored.violation.is_none();
         well &= disconnects::run(number("CLIENTS", 10_000) as usize).await;

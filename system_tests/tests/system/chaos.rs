@@ -6,7 +6,6 @@ use system_tests::chaos::nemesis::Fault;
 use system_tests::chaos::run::{Plan, run};
 use system_tests::chaos::servers::Servers;
 use system_tests::disconnects;
-use system_tests::model::{Model, explore};
 
 /// Fixed, so that a failure here is the same for everybody; `make chaos` has others.
 const SEED: u64 = 4711;
@@ -51,28 +50,4 @@ fn bugs_and_faults_are_in_no_build_by_default() {
         assert!(!asked.clone().any(|line| line.contains("planted-bugs") || line.contains("fault-injection")));
     }
     assert!(!scheduler_core::planted::planted("reap_by_id"));
-}
-
-/// The page says which functions the actions of the model stand for; they must exist, and each action must be there.
-#[test]
-fn the_model_page_names_functions_that_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let page = std::fs::read_to_string(root.join("docs/model.md")).unwrap();
-    let model = std::fs::read_to_string(root.join("system_tests/src/model.rs")).unwrap();
-    let mut checked = 0;
-    for line in page.lines().filter(|line| line.starts_with("| `")) {
-        let names: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
-        let [action, file, function] = names[..] else { panic!("not action, file, function: {line}") };
-        assert!(model.contains(&format!("\"{action}\"")), "the model has no action {action}");
-        let text = std::fs::read_to_string(root.join(file)).unwrap_or_else(|_| panic!("{file} does not exist"));
-        assert!(text.contains(&format!("fn {function}(")), "{file} has no fn {function}");
-        checked += 1;
-    }
-    assert!(checked >= 12, "only {checked} actions on the page");
-}
-
-#[test]
-fn the_model_is_as_the_page_says() {
-    let explored = explore(&Model::right());
-    assert!(explored.violation.is_none(), "{explored}");
 }
