@@ -117,9 +117,11 @@ impl Fault {
         Self::ALL.into_iter().find(|fault| fault.name() == name)
     }
 
-    /// Whether effects may overlap under it: nobody can stop what is itself stopped (G6).
-    pub fn stops_the_clock_of_executors(self) -> bool {
-        matches!(self, Self::Pause)
+    /// Whether effects may overlap under it (G6): nobody can stop what is itself stopped, and a crash of the database may
+    /// take a claim that had not reached the disk, of which its holder does not learn (`docs/model.md`).
+    pub fn excuses_overlap(self) -> bool {
+        let crashes = matches!(self, Self::PostgresCrash | Self::PostgresDown | Self::DiskFull | Self::Everything);
+        crashes || self == Self::Pause
     }
 
     /// Whether no attempt may be wasted under it (G15).

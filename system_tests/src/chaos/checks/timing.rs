@@ -76,9 +76,9 @@ pub fn cancels(case: &Case<'_>) -> Vec<String> {
     wrong
 }
 
-/// G6: a job's effects end before its next attempt begins, unless somebody stood still.
+/// G6: a job's effects end before its next attempt begins, unless somebody stood still or the database crashed.
 pub fn effects_fenced(case: &Case<'_>) -> Vec<String> {
-    if case.evidence.faults.iter().any(|fault| fault.stops_the_clock_of_executors()) {
+    if case.evidence.faults.iter().any(|fault| fault.excuses_overlap()) {
         return Vec::new();
     }
     let mut last: HashMap<Uuid, &Visit> = HashMap::new();
