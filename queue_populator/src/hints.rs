@@ -10,7 +10,7 @@ use scheduler_core::reconcile::Wake;
 /// # Errors
 /// When the URL of Redis cannot be used.
 pub async fn listen(redis: &Redis, lanes: Lanes, endings: Wake, shutdown: Shutdown) -> Result<(), QueueError> {
-    let mut receiver = HintReceiver::subscribe(redis, &[Topic::Due, Topic::Ending, Topic::Lane]).await?;
+    let mut receiver = HintReceiver::subscribe(redis, &[Topic::Due, Topic::Ending, Topic::Lane, Topic::Released]).await?;
     loop {
         let hint = tokio::select! {
             hint = receiver.next() => hint,
@@ -20,6 +20,7 @@ pub async fn listen(redis: &Redis, lanes: Lanes, endings: Wake, shutdown: Shutdo
             Hint::Due(hints) => lanes.deliver(hints),
             Hint::Ending => endings.wake(),
             Hint::Lane(lane) => lanes.sweep(&lane),
+            Hint::Released => lanes.place_released(),
             Hint::Missed => {
                 lanes.sweep_all();
                 endings.wake();

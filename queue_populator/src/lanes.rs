@@ -66,6 +66,13 @@ impl Lanes {
         }
     }
 
+    /// A place under some concurrency cap was released, which any lane may be waiting for.
+    pub fn place_released(&self) {
+        for running in self.0.lock().values() {
+            running.lane.place_released();
+        }
+    }
+
     /// Names of the lanes that are served.
     pub fn names(&self) -> Vec<String> {
         self.0.lock().keys().cloned().collect()

@@ -49,7 +49,7 @@ enum Command {
     Doctor,
     /// Show every setting, its value and where it came from
     Settings,
-    /// Create and list merchants
+    /// Create, change and list merchants
     #[command(subcommand)]
     Merchants(merchants::Command),
     /// Create, list and revoke API keys
@@ -71,7 +71,7 @@ enum Command {
     /// Inspect, redrive and purge dead letters
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
-    /// See, pause and resume queues
+    /// See, change, pause and resume queues
     #[command(subcommand)]
     Queues(queues::Command),
     /// Explain a cron expression in words and times

@@ -57,7 +57,7 @@ pub(crate) async fn claim(shared: &Shared, session: &Session, members: &[Member]
 }
 
 fn count(answers: &[Claimed]) {
-    const NAMES: [&str; 6] = ["granted", "not_due", "paused", "overlap", "taken", "gone"];
+    const NAMES: [&str; 7] = ["granted", "not_due", "paused", "overlap", "over_cap", "taken", "gone"];
     let mut counts = [0_u64; NAMES.len()];
     for claimed in answers {
         let index = match claimed.answer {
@@ -65,8 +65,9 @@ fn count(answers: &[Claimed]) {
             ClaimAnswer::NotDue { .. } => 1,
             ClaimAnswer::Paused => 2,
             ClaimAnswer::Overlap => 3,
-            ClaimAnswer::Taken => 4,
-            ClaimAnswer::Gone => 5,
+            ClaimAnswer::OverCap => 4,
+            ClaimAnswer::Taken => 5,
+            ClaimAnswer::Gone => 6,
         };
         counts[index] += 1;
     }

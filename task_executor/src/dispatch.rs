@@ -78,7 +78,11 @@ impl<'a> Batch<'a> {
                 }
                 ClaimAnswer::NotDue { due_in } => put_off(self.lane, member_of(key), due_in),
                 // The populator looks after these.
-                ClaimAnswer::Paused | ClaimAnswer::Overlap | ClaimAnswer::Taken | ClaimAnswer::Gone => {}
+                ClaimAnswer::Paused
+                | ClaimAnswer::Overlap
+                | ClaimAnswer::OverCap
+                | ClaimAnswer::Taken
+                | ClaimAnswer::Gone => {}
             }
         }
         // Nothing of this batch needs a place any more that has not taken one.

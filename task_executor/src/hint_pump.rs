@@ -12,6 +12,7 @@ pub(crate) struct HintPump(Arc<Wishes>);
 struct Wishes {
     failed: Notify,
     ending: Notify,
+    released: Notify,
 }
 
 impl HintPump {
@@ -25,12 +26,18 @@ impl HintPump {
         self.0.ending.notify_one();
     }
 
+    /// Tell the populators that a place under a concurrency cap is free.
+    pub fn released(&self) {
+        self.0.released.notify_one();
+    }
+
     /// Sends what is wished for. Never ends; is dropped with the executor.
     pub async fn run(self, hints: HintSender) {
         loop {
             tokio::select! {
                 () = self.0.failed.notified() => hints.failed().await,
                 () = self.0.ending.notified() => hints.ending().await,
+                () = self.0.released.notified() => hints.released().await,
             }
         }
     }

@@ -210,6 +210,9 @@ impl Writer {
             if back.has_dependents {
                 self.hints.ending();
             }
+            if back.released_caps {
+                self.hints.released();
+            }
         }
         Ok(())
     }
@@ -235,6 +238,9 @@ impl Writer {
         }
         if receipts.iter().any(|receipt| receipt.has_dependents) {
             self.hints.ending();
+        }
+        if receipts.iter().any(|receipt| receipt.released_caps) {
+            self.hints.released();
         }
         if stale > 0 {
             tracing::warn!(results = stale, "results came too late: their claims belong to others by now");

@@ -27,6 +27,13 @@ impl Announcer {
             self.hints.ending().await;
         }
     }
+
+    /// Claims are gone; `caps` when some of them had a place under a concurrency cap.
+    pub async fn released(&self, caps: bool) {
+        if caps {
+            self.hints.released().await;
+        }
+    }
 }
 
 fn due_hint(job: &Retried) -> DueHint {

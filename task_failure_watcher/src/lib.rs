@@ -3,7 +3,7 @@
 //! * *Reads*: `sessions` and `claims` (who vanished with what), `jobs_live` (failed ones, start deadlines),
 //!   `alert_outbox`, `merchants` (where alerts go).
 //! * *Writes*: `sessions` (lost), `claims` (taken back), `jobs_live`, `jobs_finished` and `executions` (its edges),
-//!   `alert_outbox`; makes and drops partitions; deletes expired idempotency keys; due and ending hints.
+//!   `alert_outbox`; `cap_counters` that differ from the claims; the lane of jobs whose queue has moved; makes and drops partitions; deletes expired idempotency keys; due and ending hints.
 //! * *Wakes on*: failed hints, otherwise every `watcher.sweep_seconds` (house: `watcher.housekeeping_seconds`).
 //! * *Edges it owns*: `running` → `retrying | cancelled | dead` (its session is lost), `failed` → `retrying | dead`,
 //!   `scheduled | retrying` → `expired`.
@@ -16,10 +16,12 @@
 mod alert_request;
 mod alerts;
 mod announcer;
+mod caps;
 mod contact;
 mod deadlines;
 mod halving;
 mod housekeeping;
+mod lane_moves;
 mod pace;
 mod partitions;
 mod reaper;
@@ -30,9 +32,11 @@ mod verdicts;
 pub use alert_request::{AlertRequest, sign};
 pub use alerts::{Alerts, AlertsConfig};
 pub use announcer::Announcer;
+pub use caps::Caps;
 pub use contact::Contact;
 pub use deadlines::Deadlines;
 pub use housekeeping::Housekeeping;
+pub use lane_moves::LaneMoves;
 pub use partitions::{Partitions, Retention};
 pub use reaper::{Reaper, ReaperConfig};
 pub use sessions::{Sessions, SessionsConfig};
@@ -85,6 +89,8 @@ struct Duties {
     alerts: Alerts,
     partitions: Partitions,
     housekeeping: Housekeeping,
+    caps: Caps,
+    lane_moves: LaneMoves,
 }
 
 impl Duties {
@@ -101,10 +107,12 @@ impl Duties {
             sessions: Sessions::new(sweeps(), SessionsConfig::of(settings), health.clone(), wakes.reaper.clone()),
             reaper: Reaper::new(stores, announcer.clone(), ReaperConfig::of(settings), wakes.alerts.clone()),
             verdicts: Verdicts::new(stores, announcer.clone(), VerdictsConfig::of(settings), wakes.alerts.clone()),
-            deadlines: Deadlines::new(stores, announcer, settings.watcher.batch),
+            deadlines: Deadlines::new(stores, announcer.clone(), settings.watcher.batch),
             alerts: Alerts::new(sweeps(), AlertsConfig::of(settings), wakes.alerts.clone())?,
             partitions: Partitions::new(sweeps(), Retention::of(settings)),
             housekeeping: Housekeeping::new(sweeps(), settings.watcher.batch),
+            caps: Caps::new(stores.edges.clone(), announcer),
+            lane_moves: LaneMoves::new(stores.edges.clone(), settings.watcher.batch),
         })
     }
 
@@ -120,6 +128,8 @@ impl Duties {
             spin(loops, self.alerts, wakes.alerts, sweep),
             spin(loops, self.partitions, Wake::new(), house),
             spin(loops, self.housekeeping, Wake::new(), house),
+            spin(loops, self.caps, Wake::new(), caps::PERIOD),
+            spin(loops, self.lane_moves, Wake::new(), sweep),
         );
         goodbye.say().await;
     }

@@ -93,6 +93,7 @@ impl Reaper {
         }
         self.announcer.due(&reaped.retried).await;
         self.announcer.ended(reaped.has_dependents).await;
+        self.announcer.released(reaped.released_caps).await;
     }
 
     fn options(&self, jobs: usize) -> ReapOptions {

@@ -6,8 +6,9 @@ use scheduler_core::store::{Store, StoreResult};
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-/// How long an entry is trusted; a queue that moves to another lane is noticed within this time.
-const TRUSTED_FOR: Duration = Duration::from_secs(10);
+/// How long an entry is trusted; a queue that moves to another lane is noticed within this time. The watcher moves what is
+/// created on the old one until then.
+const TRUSTED_FOR: Duration = Duration::from_secs(3);
 /// Entries kept at most; beyond it all are forgotten and looked up anew.
 const MAX_ENTRIES: usize = 100_000;
 
@@ -51,6 +52,11 @@ impl Lanes {
             lanes.insert(queue, lane);
         }
         Ok(lanes)
+    }
+
+    /// The queue was changed: its lane is looked up anew.
+    pub fn forget(&self, merchant: MerchantId, queue: &str) {
+        self.known.lock().remove(&(merchant, queue.to_owned()));
     }
 
     /// The lane of one queue.

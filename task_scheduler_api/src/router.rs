@@ -31,6 +31,7 @@ fn api(batch_body_limit: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(dead_letters::redrive_many::redrive_dead_letters))
         .routes(routes!(dead_letters::purge_many::purge_dead_letters))
         .routes(routes!(queues::list::list_queues))
+        .routes(routes!(queues::change::change_queue))
         .routes(routes!(queues::pause::pause_queue))
         .routes(routes!(queues::resume::resume_queue))
         .routes(routes!(calendars::create::create_calendar, calendars::list::list_calendars))

@@ -58,6 +58,10 @@ pub struct JobSeed {
     pub start_deadline_in_seconds: Option<f64>,
     /// Of a failed job.
     pub retryable: Option<bool>,
+    /// Jobs of the queue with the same key run one at a time.
+    pub concurrency_key: Option<String>,
+    /// So many jobs of the template may run at once.
+    pub template_limit: Option<i32>,
 }
 
 impl JobSeed {
@@ -81,6 +85,8 @@ impl JobSeed {
             overlap_skip: false,
             start_deadline_in_seconds: None,
             retryable: None,
+            concurrency_key: None,
+            template_limit: None,
         }
     }
 
@@ -94,12 +100,13 @@ impl JobSeed {
         sqlx::query(
             "INSERT INTO jobs_live (merchant_id, id, state, run_at, scheduled_for, created_at, queue, lane, priority,
                                     attempt, crashes, max_attempts, timeout_ms, target, payload, backoff, template_id,
-                                    overlap_skip, start_deadline_at, retryable, failed_at, run_if)
+                                    overlap_skip, start_deadline_at, retryable, failed_at, run_if,
+                                    concurrency_key, template_limit)
              VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4), clock_timestamp() + make_interval(secs => $4),
                      clock_timestamp(), $5, $6, $7, $8, $9, $10, 30000, $11, $12, $13, $14, $15,
                      clock_timestamp() + make_interval(secs => $16), $17,
                      CASE WHEN $3 = 'failed' THEN clock_timestamp() END,
-                     CASE WHEN $3 = 'blocked' THEN 'all_succeeded' END)",
+                     CASE WHEN $3 = 'blocked' THEN 'all_succeeded' END, $18, $19)",
         )
         .bind(self.merchant.0)
         .bind(self.id.0)
@@ -118,6 +125,8 @@ impl JobSeed {
         .bind(self.overlap_skip)
         .bind(self.start_deadline_in_seconds)
         .bind(self.retryable)
+        .bind(&self.concurrency_key)
+        .bind(self.template_limit)
         .execute(store.pool())
         .await
         .unwrap();

@@ -3,26 +3,43 @@
 //! Pure: rows go in, chosen jobs come out. Merchants take turns by their tags, a merchant's queues by rotation, the jobs
 //! of a queue by due time.
 
+use super::caps::Rooms;
 use super::state::{Admitted, LaneState, PRIORITIES};
 use crate::weights::WeightTable;
 use chrono::{DateTime, Utc};
 use scheduler_core::domain::{JobId, MerchantId};
 use scheduler_core::queue::Member;
-use scheduler_core::store::due::{DueUnit, UnitKey, UnitPosition};
+use scheduler_core::store::due::{CapRoom, DueUnit, UnitKey, UnitPosition};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::recent::Verdict;
 
 /// Jobs in one push.
 const MAX_BATCH: usize = 1_000;
+/// Jobs without a place under their caps that one sweep passes over in a unit. The next sweep goes on behind them.
+const MAX_HELD: usize = 2_000;
+/// For how long a push of a job with caps holds it back: it may have been refused, and its place may be free by now.
+const CAPPED_HOLD: Duration = Duration::from_millis(100);
+
+/// A job that was read and is to be pushed.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    run_at: DateTime<Utc>,
+    job: JobId,
+    capped: bool,
+}
 
 #[derive(Debug)]
 struct Unit {
     key: UnitKey,
     after: Option<(DateTime<Utc>, JobId)>,
-    rows: VecDeque<(DateTime<Utc>, JobId)>,
+    rows: VecDeque<Row>,
+    /// The caps of its queue and merchant.
+    caps: Vec<CapRoom>,
+    /// Jobs passed over for want of a place.
+    held: usize,
     /// Nothing more to read in this sweep.
     done: bool,
 }
@@ -37,7 +54,7 @@ struct Merchant {
 
 /// What a merchant offers next.
 enum Next {
-    Job(DateTime<Utc>, JobId),
+    Job(Row),
     /// Nothing was read ahead, and there may be more to read.
     Dry,
     Finished,
@@ -48,6 +65,7 @@ enum Next {
 pub struct Backlog {
     units: Vec<Unit>,
     merchants: [Vec<Merchant>; PRIORITIES],
+    rooms: Rooms,
 }
 
 /// Room in a ready set.
@@ -62,12 +80,14 @@ pub struct Room {
 impl Backlog {
     /// Nothing of these units was read yet.
     pub fn new(units: impl IntoIterator<Item = DueUnit>) -> Self {
-        let mut backlog = Self { units: Vec::new(), merchants: Default::default() };
+        let mut backlog = Self { units: Vec::new(), merchants: Default::default(), rooms: Rooms::default() };
         let mut places: HashMap<(u8, MerchantId), usize> = HashMap::new();
         for unit in units {
             let (priority, merchant) = (unit.key.priority, unit.key.merchant);
             let index = backlog.units.len();
-            backlog.units.push(Unit { key: unit.key, after: None, rows: VecDeque::new(), done: false });
+            let unit =
+                Unit { key: unit.key, after: None, rows: VecDeque::new(), caps: unit.caps, held: 0, done: false };
+            backlog.units.push(unit);
             let merchants = &mut backlog.merchants[usize::from(priority).min(PRIORITIES - 1)];
             let place = *places.entry((priority, merchant)).or_insert_with(|| {
                 merchants.push(Merchant { id: merchant, units: Vec::new(), turn: 0 });
@@ -128,7 +148,43 @@ impl Backlog {
         let unit = &mut self.units[unit];
         unit.after = Some((run_at, job));
         if keep {
-            unit.rows.push_back((run_at, job));
+            let capped = !unit.caps.is_empty();
+            unit.rows.push_back(Row { run_at, job, capped });
+        }
+    }
+
+    /// The same of a job that is due and has caps, its own or its unit's: it is kept if there is a place under all of them.
+    pub fn read_capped(&mut self, unit: usize, run_at: DateTime<Utc>, job: JobId, caps: &[CapRoom]) {
+        let unit = &mut self.units[unit];
+        unit.after = Some((run_at, job));
+        if self.rooms.take(unit.key.merchant, unit.caps.iter().chain(caps)) {
+            unit.rows.push_back(Row { run_at, job, capped: true });
+        } else {
+            unit.held += 1;
+        }
+    }
+
+    /// Whether the unit has caps of its own.
+    pub fn is_capped(&self, unit: usize) -> bool {
+        !self.units[unit].caps.is_empty()
+    }
+
+    /// Whether reading on in this sweep is pointless: nothing of the unit has a place any more.
+    pub fn is_full(&self, unit: usize) -> bool {
+        let unit = &self.units[unit];
+        self.rooms.any_full(unit.key.merchant, &unit.caps)
+    }
+
+    /// Where the next sweep should go on, when so many jobs were passed over that this one should not.
+    pub fn held_up(&self, unit: usize) -> Option<(DateTime<Utc>, JobId)> {
+        let unit = &self.units[unit];
+        unit.after.filter(|_| unit.held >= MAX_HELD)
+    }
+
+    /// Begins each unit behind the place that was noted for it.
+    pub fn resume(&mut self, places: &HashMap<UnitKey, (DateTime<Utc>, JobId)>) {
+        for unit in &mut self.units {
+            unit.after = places.get(&unit.key).copied();
         }
     }
 
@@ -162,8 +218,8 @@ impl Backlog {
             if chosen.len() >= MAX_BATCH || new >= if quiet { room.quiet } else { room.any } {
                 break;
             }
-            let (run_at, job) = match merchant.next(&mut self.units) {
-                Next::Job(run_at, job) => (run_at, job),
+            let Row { run_at, job, capped } = match merchant.next(&mut self.units) {
+                Next::Job(row) => row,
                 Next::Dry => break,
                 Next::Finished => {
                     finished = true;
@@ -171,7 +227,8 @@ impl Backlog {
                 }
             };
             let member = Member { merchant: merchant.id, job };
-            let verdict = state.recent.judge(member, run_at, now, state.recent.hold());
+            let hold = if capped { CAPPED_HOLD.min(state.recent.hold()) } else { state.recent.hold() };
+            let verdict = state.recent.judge(member, run_at, now, hold);
             let tag = match verdict {
                 Verdict::TooSoon => None,
                 Verdict::Again(tag) => Some(tag),
@@ -200,9 +257,9 @@ impl Merchant {
     fn next(&mut self, units: &mut [Unit]) -> Next {
         for step in 0..self.units.len() {
             let turn = (self.turn + step) % self.units.len();
-            if let Some((run_at, job)) = units[self.units[turn]].rows.pop_front() {
+            if let Some(row) = units[self.units[turn]].rows.pop_front() {
                 self.turn = turn + 1;
-                return Next::Job(run_at, job);
+                return Next::Job(row);
             }
         }
         let dry = self.units.iter().any(|unit| !units[*unit].done);

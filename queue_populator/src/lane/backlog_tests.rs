@@ -17,7 +17,7 @@ fn merchant(n: u128) -> MerchantId {
 
 fn unit(merchant_number: u128, queue: &str) -> DueUnit {
     let key = UnitKey { priority: 5, merchant: merchant(merchant_number), queue: queue.to_owned() };
-    DueUnit { key, head: at(0), paused: false }
+    DueUnit { key, head: at(0), paused: false, caps: Vec::new() }
 }
 
 struct Bench {
@@ -130,4 +130,45 @@ fn reading_goes_on_behind_the_last_row_kept_or_not() {
     assert_eq!(bench.select(5, 5), []);
     bench.backlog.finish(0);
     assert!(bench.backlog.is_exhausted() && bench.backlog.backlogged().is_empty());
+}
+
+#[test]
+fn no_more_is_kept_than_has_a_place_under_the_caps() {
+    let cap = |name: &str, room| CapRoom { cap: name.to_owned(), room };
+    let mut bench = Bench::new(vec![DueUnit { caps: vec![cap("queue:a", 3)], ..unit(1, "a") }]);
+    let mut read = |n: u128, key: &str| {
+        bench.backlog.read_capped(0, at(n as i64), JobId(Uuid::from_u128(n)), &[cap(key, 1)]);
+    };
+    for (n, key) in [(1, "key:a x"), (2, "key:a x"), (3, "key:a y"), (4, "key:a z"), (5, "key:a w")] {
+        read(n, key);
+    }
+    assert!(bench.backlog.is_full(0) && bench.backlog.held_up(0).is_none());
+    bench.backlog.finish(0);
+    let jobs: Vec<u128> = bench.select(9, 9).iter().map(|job| job.member.job.0.as_u128()).collect();
+    assert_eq!(jobs, [1, 3, 4], "the second waits for its key, the fifth for the queue");
+}
+
+#[test]
+fn a_job_with_caps_may_be_pushed_again_soon_for_it_may_have_been_refused() {
+    let cap = CapRoom { cap: "key:a x".to_owned(), room: 1 };
+    let mut bench = Bench::new(vec![unit(1, "a")]);
+    let (job, pushed) = (JobId(Uuid::from_u128(1)), Instant::now().checked_sub(CAPPED_HOLD).unwrap());
+    bench.state.recent.note(Member { merchant: merchant(1), job }, at(1), 0.5, pushed);
+    bench.backlog.read_capped(0, at(1), job, std::slice::from_ref(&cap));
+    let chosen = bench.select(5, 5);
+    assert_eq!((chosen.len(), chosen[0].new), (1, false), "with the tag that it had");
+}
+
+#[test]
+fn a_sweep_does_not_pass_over_held_jobs_for_ever_and_the_next_goes_on_behind_them() {
+    let full = CapRoom { cap: "key:a x".to_owned(), room: 0 };
+    let mut bench = Bench::new(vec![unit(1, "a")]);
+    for n in 1..=MAX_HELD as u128 {
+        assert!(bench.backlog.held_up(0).is_none());
+        bench.backlog.read_capped(0, at(n as i64), JobId(Uuid::from_u128(n)), std::slice::from_ref(&full));
+    }
+    let place = bench.backlog.held_up(0).unwrap();
+    let mut next = Backlog::new([unit(1, "a")]);
+    next.resume(&[(next.key(0).clone(), place)].into());
+    assert_eq!(next.position(0).after, Some(place));
 }

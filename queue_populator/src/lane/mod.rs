@@ -4,6 +4,7 @@
 //! [`sweep`] rereads PostgreSQL, and so finds whatever hints, timers or Redis have lost.
 
 pub mod backlog;
+pub mod caps;
 pub mod fair;
 pub mod recent;
 mod refusals;
@@ -96,6 +97,8 @@ pub struct Lane {
     refusals: Refusals,
     /// Asks for a sweep now.
     sweep_now: Notify,
+    /// A place under some concurrency cap was released.
+    released: Notify,
     /// An earlier timer may have been set.
     timer_set: Notify,
 }
@@ -117,6 +120,7 @@ impl Lane {
             known: Mutex::new(false),
             refusals,
             sweep_now: Notify::new(),
+            released: Notify::new(),
             timer_set: Notify::new(),
         }
     }
@@ -133,6 +137,12 @@ impl Lane {
     /// Asks for a sweep now instead of in a moment.
     pub fn request_sweep(&self) {
         self.sweep_now.notify_one();
+    }
+
+    /// A place under some concurrency cap was released: what waits for it may be in this lane. Looked at soon, but never so
+    /// often that the lane does nothing else.
+    pub fn place_released(&self) {
+        self.released.notify_one();
     }
 
     /// Pushes jobs of one priority, or asks for its depth, and takes in the answer.

@@ -6,9 +6,10 @@ use super::recent::{Recent, Verdict};
 use super::wheel::{Timed, Wheel};
 use crate::weights::WeightTable;
 use chrono::{DateTime, Utc};
-use scheduler_core::domain::MerchantId;
+use scheduler_core::domain::{JobId, MerchantId};
 use scheduler_core::queue::{Member, PushOutcome};
-use std::collections::{BTreeMap, HashSet};
+use scheduler_core::store::due::UnitKey;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// Priorities are 0 to 9.
@@ -100,6 +101,10 @@ pub struct LaneState {
     pub wheel: Wheel,
     /// Merchants with due jobs in PostgreSQL that the sweep has not come to: their hints have to queue up behind.
     backlogged: HashSet<(u8, MerchantId)>,
+    /// Where sweeps stopped in units with too many jobs that have no place under their caps.
+    held_up: HashMap<UnitKey, (DateTime<Utc>, JobId)>,
+    /// The next sweep begins at those places and not at the front. They take turns, so that neither starves.
+    resumes: bool,
 }
 
 impl LaneState {
@@ -110,6 +115,8 @@ impl LaneState {
             recent: Recent::new(hold),
             wheel: Wheel::new(wheel_capacity),
             backlogged: HashSet::new(),
+            held_up: HashMap::new(),
+            resumes: false,
         }
     }
 
@@ -126,6 +133,20 @@ impl LaneState {
     /// Replaces what is known about backlogs.
     pub fn set_backlogged(&mut self, backlogged: HashSet<(u8, MerchantId)>) {
         self.backlogged = backlogged;
+    }
+
+    /// A sweep stopped here in a unit; `None`: it came to the unit's end.
+    pub fn note_held_up(&mut self, unit: &UnitKey, place: Option<(DateTime<Utc>, JobId)>) {
+        match place {
+            Some(place) => drop(self.held_up.insert(unit.clone(), place)),
+            None => drop(self.held_up.remove(unit)),
+        }
+    }
+
+    /// Where the sweep that begins now goes on; every second one begins at the front.
+    pub fn resume_places(&mut self) -> HashMap<UnitKey, (DateTime<Utc>, JobId)> {
+        self.resumes = !self.resumes && !self.held_up.is_empty();
+        if self.resumes { self.held_up.clone() } else { HashMap::new() }
     }
 
     /// Whether a sweep has yet to come to due jobs.
@@ -212,7 +233,6 @@ impl LaneState {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use scheduler_core::domain::JobId;
     use uuid::Uuid;
 
     const HOLD: Duration = Duration::from_secs(2);

@@ -32,6 +32,8 @@ const POLL_SHORTEST: Duration = Duration::from_millis(2);
 const POLL_LONGEST: Duration = Duration::from_millis(20);
 /// Pause after an error.
 const ERROR_PAUSE: Duration = Duration::from_millis(500);
+/// Sweeps for released places follow each other in such a way that for each part spent looking so many are not.
+const RELEASES_SHARE: u32 = 4;
 
 /// Why a sweep ended early.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,7 @@ pub(super) async fn run(lane: &Lane, shutdown: &Shutdown) {
                 true
             }
         };
+        let ended = Instant::now();
         let next = if finished { started + period } else { started + LEAST_GAP };
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
@@ -84,6 +87,7 @@ pub(super) async fn run(lane: &Lane, shutdown: &Shutdown) {
                 lane.sweep_now.notified().await;
                 tokio::time::sleep_until((started + LEAST_GAP).into()).await;
             } => {}
+            () = lane.released_after(started + (ended - started).max(LEAST_GAP) * RELEASES_SHARE) => {}
             () = shutdown.soft() => {}
         }
     }
@@ -108,17 +112,21 @@ impl Lane {
         let (due, ahead) = self.sort_units(units, now);
         self.read_ahead(&mut Backlog::new(ahead)).await?;
         let mut backlog = Backlog::new(due);
+        backlog.resume(&self.state.lock().resume_places());
         let read = Instant::now();
         histogram!(names::POPULATOR_SWEEP_SECONDS, "lane" => self.name.clone()).record((read - started).as_secs_f64());
         // However long it took to find the units, some time is for their jobs.
         let deadline = (started + self.tools.settings.sweep).max(read + self.tools.settings.sweep / 2);
-        self.work_off(&mut backlog, deadline, shutdown).await
+        // A place under a cap that was released is worth a new look, but not the whole time of the lane.
+        let refresh = started + (read - started) * (RELEASES_SHARE + 1);
+        self.work_off(&mut backlog, refresh, deadline, shutdown).await
     }
 
     /// Pushes the backlog as fast as the executors take it, until the deadline.
     async fn work_off(
         &self,
         backlog: &mut Backlog,
+        refresh: Instant,
         deadline: Instant,
         shutdown: &Shutdown,
     ) -> Result<bool, SweepError> {
@@ -139,6 +147,7 @@ impl Lane {
                 () = tokio::time::sleep(poll) => {}
                 // What was pushed is lost: begin at the front.
                 () = self.sweep_now.notified() => return Ok(false),
+                () = self.released_after(refresh) => return Ok(false),
                 () = shutdown.soft() => return Ok(false),
             }
             if Instant::now() >= deadline {
@@ -146,6 +155,12 @@ impl Lane {
             }
             self.ask_depths(backlog.priorities()).await?;
         }
+    }
+
+    /// Waits for a released place, from this moment on.
+    async fn released_after(&self, moment: Instant) {
+        tokio::time::sleep_until(moment.into()).await;
+        self.released.notified().await;
     }
 
     async fn ask_depths(&self, priorities: impl Iterator<Item = u8>) -> Result<(), PushError> {
@@ -172,7 +187,8 @@ impl Lane {
     /// Leaves out paused queues and the far future; separates units with due jobs from those with soon-due ones.
     fn sort_units(&self, units: Vec<DueUnit>, now: DateTime<Utc>) -> (Vec<DueUnit>, Vec<DueUnit>) {
         let soon = now + self.tools.settings.lookahead;
-        let open = units.into_iter().filter(|unit| !unit.paused && unit.head <= soon);
+        let has_room = |unit: &DueUnit| unit.caps.iter().all(|cap| cap.room > 0);
+        let open = units.into_iter().filter(|unit| !unit.paused && unit.head <= soon && has_room(unit));
         let (due, ahead): (Vec<_>, Vec<_>) = open.partition(|unit| unit.head <= now + self.ahead());
         let oldest = due.iter().map(|unit| now - unit.head).max();
         let age = oldest.and_then(|age| age.to_std().ok()).unwrap_or_default();
@@ -257,7 +273,11 @@ impl Lane {
             counts[row.unit] += 1;
             let member = Member { merchant: backlog.key(unit).merchant, job: row.job };
             let due = row.run_at <= due_until;
-            backlog.read(unit, row.run_at, row.job, due && !row.overlaps);
+            if due && !row.overlaps && (!row.caps.is_empty() || backlog.is_capped(unit)) {
+                backlog.read_capped(unit, row.run_at, row.job, &row.caps);
+            } else {
+                backlog.read(unit, row.run_at, row.job, due && !row.overlaps);
+            }
             if due && row.overlaps {
                 overlapping.push((member.merchant, member.job));
             } else if !due {
@@ -266,8 +286,11 @@ impl Lane {
         }
         let cut_off = self.set_timers(&timers);
         for (place, unit) in units.iter().enumerate() {
-            if counts[place] < per_unit || cut_off.contains(&place) {
+            let to_the_end = counts[place] < per_unit || cut_off.contains(&place);
+            let held_up = backlog.held_up(*unit).filter(|_| !to_the_end);
+            if to_the_end || held_up.is_some() || backlog.is_full(*unit) {
                 backlog.finish(*unit);
+                self.state.lock().note_held_up(backlog.key(*unit), held_up);
             }
         }
         self.skip(&overlapping).await

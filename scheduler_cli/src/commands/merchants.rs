@@ -2,7 +2,7 @@
 
 use crate::cli::Globals;
 use crate::output::{self, Column};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use scheduler_core::domain::MerchantId;
 use scheduler_core::store::Store;
 use scheduler_core::store::merchants::Merchant;
@@ -21,6 +21,17 @@ pub enum Command {
     },
     /// List merchants
     List,
+    /// Change a merchant's share and limit
+    Set {
+        /// The merchant: name or id
+        merchant: String,
+        /// Its share of a lane relative to other merchants
+        #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1000))]
+        weight: Option<i32>,
+        /// Jobs that run at once, all queues together; `none` takes the limit away
+        #[arg(long, value_parser = super::limit)]
+        concurrency: Option<super::Limit>,
+    },
     /// Say where a merchant's alerts go
     SetAlerts {
         /// The merchant: name or id
@@ -34,8 +45,14 @@ pub enum Command {
     },
 }
 
-const COLUMNS: &[Column] =
-    &[("id", "/id"), ("name", "/name"), ("weight", "/weight"), ("alerts to", "/alert_url"), ("created", "/created_at")];
+const COLUMNS: &[Column] = &[
+    ("id", "/id"),
+    ("name", "/name"),
+    ("weight", "/weight"),
+    ("concurrency", "/concurrency"),
+    ("alerts to", "/alert_url"),
+    ("created", "/created_at"),
+];
 
 /// Runs the command.
 pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
@@ -49,6 +66,18 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
         Command::List => {
             let merchants: Vec<Value> = store.merchants().await?.iter().map(show).collect();
             output::list(globals.output, &Value::Array(merchants), COLUMNS);
+        }
+        Command::Set { weight: None, concurrency: None, .. } => bail!("say what to change: --weight or --concurrency"),
+        Command::Set { merchant, weight, concurrency } => {
+            let id = find(&store, &merchant).await?;
+            if let Some(weight) = weight {
+                store.set_merchant_weight(id, weight).await?;
+            }
+            if let Some(limit) = concurrency {
+                store.set_merchant_concurrency(id, limit.0).await?;
+            }
+            let changed = store.find_merchant(&merchant).await?.context("the merchant is gone")?;
+            output::item(globals.output, &show(&changed));
         }
         Command::SetAlerts { merchant, url, secret } => {
             let id = find(&store, &merchant).await?;
@@ -75,6 +104,7 @@ fn show(merchant: &Merchant) -> Value {
         "id": merchant.id,
         "name": merchant.name,
         "weight": merchant.weight,
+        "concurrency": merchant.concurrency,
         "alert_url": merchant.alert_url,
         "created_at": merchant.created_at,
     })

@@ -62,3 +62,17 @@ impl Paging {
         query
     }
 }
+
+/// A limit from an argument: a number from 1, or `none`.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit(Option<i32>);
+
+fn limit(argument: &str) -> Result<Limit, String> {
+    match argument {
+        "none" => Ok(Limit(None)),
+        number => match number.parse() {
+            Ok(n) if n >= 1 => Ok(Limit(Some(n))),
+            _ => Err("write a number from 1, or none".to_owned()),
+        },
+    }
+}

@@ -63,6 +63,8 @@ pub struct Job {
     pub run_if: Option<RunIf>,
     /// At most one live job per queue and key.
     pub dedupe_key: Option<String>,
+    /// Jobs of the queue with the same key run at most so many at once as the queue says.
+    pub concurrency_key: Option<String>,
     /// The producer's own id.
     pub external_id: Option<String>,
     /// The producer's own names and values.

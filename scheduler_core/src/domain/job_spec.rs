@@ -76,7 +76,8 @@ pub struct JobSpec {
     /// At most one live job per queue and key; a second create is answered 409 with the first one's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe_key: Option<String>,
-    /// Not available yet.
+    /// Jobs of the queue with the same key run one at a time, or so many at once as the queue's
+    /// `concurrency_key_limit` says; the others wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,
     /// Jobs that must have ended first.
@@ -223,10 +224,8 @@ impl JobSpec {
             }
         };
         check(&self.dedupe_key, "/dedupe_key");
+        check(&self.concurrency_key, "/concurrency_key");
         check(&self.external_id, "/external_id");
-        if self.concurrency_key.is_some() {
-            errors.push(FieldError::new("/concurrency_key", "not available yet; remove it"));
-        }
         errors
     }
 }
@@ -250,6 +249,14 @@ pub fn validate_name(name: &str) -> Option<&'static str> {
         Some("may have letters, digits and . _ - : / only")
     } else {
         None
+    }
+}
+
+/// What is wrong with the name of a lane, if anything.
+pub fn validate_lane(name: &str) -> Option<&'static str> {
+    match validate_name(name) {
+        None if name.len() > 64 => Some("must have 1 to 64 characters"),
+        wrong => wrong,
     }
 }
 
@@ -305,7 +312,7 @@ mod tests {
             (r#","payload":"a\u0000b""#, "/payload"),
             (r#","metadata":{"a":"\u0000"}"#, "/metadata"),
             (r#","dedupe_key":"""#, "/dedupe_key"),
-            (r#","concurrency_key":"x""#, "/concurrency_key"),
+            (r#","concurrency_key":"a\u0007""#, "/concurrency_key"),
             (r#","run_if":"all_finished""#, "/run_if"),
         ];
         for (extra, pointer) in cases {

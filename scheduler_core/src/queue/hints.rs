@@ -46,6 +46,8 @@ pub enum Hint {
     Ending,
     /// Much may have become due in this lane at once.
     Lane(String),
+    /// A place under a concurrency cap is free.
+    Released,
     /// Hints were lost (slow reader, lost connection): sweep.
     Missed,
 }
@@ -65,6 +67,8 @@ pub enum Topic {
     Ending,
     /// [`Hint::Lane`]
     Lane,
+    /// [`Hint::Released`]
+    Released,
 }
 
 impl Topic {
@@ -77,6 +81,7 @@ impl Topic {
             Self::Template => "template",
             Self::Ending => "ending",
             Self::Lane => "lane",
+            Self::Released => "released",
         }
     }
 
@@ -89,6 +94,7 @@ impl Topic {
             Self::Template => keys.template_channel(),
             Self::Ending => keys.ending_channel(),
             Self::Lane => keys.lane_channel(),
+            Self::Released => keys.released_channel(),
         }
     }
 }
@@ -136,6 +142,11 @@ impl HintSender {
     /// telling of each job would be slower.
     pub async fn lane(&self, lane: &str) {
         self.publish(Topic::Lane, lane.as_bytes().to_vec()).await;
+    }
+
+    /// Tells the populators that a place under a concurrency cap is free.
+    pub async fn released(&self) {
+        self.publish(Topic::Released, Vec::new()).await;
     }
 
     async fn publish(&self, topic: Topic, payload: Vec<u8>) {

@@ -49,6 +49,11 @@ impl Keys {
         format!("{}:hints:lane", self.prefix)
     }
 
+    /// Channel of "a place under a concurrency cap is free".
+    pub fn released_channel(&self) -> String {
+        format!("{}:hints:released", self.prefix)
+    }
+
     /// Channel of "a job that others wait for has ended".
     pub fn ending_channel(&self) -> String {
         format!("{}:hints:ending", self.prefix)

@@ -80,6 +80,7 @@ impl HintReceiver {
             Topic::Template => Some(Hint::Template),
             Topic::Ending => Some(Hint::Ending),
             Topic::Lane => String::from_utf8(payload.to_vec()).ok().map(Hint::Lane),
+            Topic::Released => Some(Hint::Released),
         }
     }
 }

@@ -35,6 +35,17 @@ pub struct DueUnit {
     pub head: DateTime<Utc>,
     /// Whether its queue is paused.
     pub paused: bool,
+    /// The concurrency caps of its queue and merchant; none for most.
+    pub caps: Vec<CapRoom>,
+}
+
+/// How many more jobs may start under a concurrency cap, as its counter stood when it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CapRoom {
+    /// The cap's name, unique within its merchant.
+    pub cap: String,
+    /// Places left; none when it is 0 or less.
+    pub room: i32,
 }
 
 /// Where to go on reading a unit.
@@ -47,7 +58,7 @@ pub struct UnitPosition<'a> {
 }
 
 /// A job that is due, or will be before long.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DueRow {
     /// Index of its unit in what was asked.
     pub unit: usize,
@@ -57,6 +68,8 @@ pub struct DueRow {
     pub run_at: DateTime<Utc>,
     /// An earlier job of its template is still live and its policy is to skip it then.
     pub overlaps: bool,
+    /// The concurrency caps of its own (key and template); none for most.
+    pub caps: Vec<CapRoom>,
 }
 
 /// Whether a job is claimed is asked by a scalar subquery on purpose: a join may be turned into a scan of all claims of
@@ -83,14 +96,21 @@ const DUE_UNITS: &str = "
                 ORDER BY j.priority, j.merchant_id, j.queue, j.run_at, j.id LIMIT 1) next
          WHERE u.n < $5
     )
-    SELECT u.priority, u.merchant_id, u.queue, u.run_at,
-           (SELECT q.paused_at FROM queues q WHERE q.merchant_id = u.merchant_id AND q.name = u.queue) IS NOT NULL
+    SELECT u.priority, u.merchant_id, u.queue, u.run_at, q.paused_at IS NOT NULL, q.caps,
+           CASE WHEN q.caps IS NOT NULL THEN cap_rooms_v1(u.merchant_id, u.queue, q.caps, NULL) END
       FROM unit u
+      LEFT JOIN LATERAL (
+           SELECT q.paused_at,
+                  CASE WHEN q.concurrency IS NOT NULL OR q.merchant_concurrency IS NOT NULL
+                       THEN caps_of_v1(q.name, NULL, NULL, NULL, q.concurrency, q.merchant_concurrency) END AS caps
+             FROM queues q WHERE q.merchant_id = u.merchant_id AND q.name = u.queue OFFSET 0) q ON true
      ORDER BY u.n";
 
 /// `until` is a parameter and no call of a clock: only then it bounds the index scan.
 const DUE_ROWS: &str = "
-    SELECT u.n - 1, due.id, due.run_at, due.overlaps
+    SELECT u.n - 1, due.id, due.run_at, due.overlaps, due.caps,
+           CASE WHEN due.caps IS NOT NULL
+                THEN cap_rooms_v1(u.merchant_id, u.queue, due.caps, due.template_limit) END
       FROM unnest($2::smallint[], $3::uuid[], $4::text[], $5::timestamptz[], $6::uuid[])
            WITH ORDINALITY AS u (priority, merchant_id, queue, after_at, after_id, n)
      CROSS JOIN LATERAL (
@@ -99,7 +119,11 @@ const DUE_ROWS: &str = "
                        SELECT 1 FROM jobs_live o
                         WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id
                           AND o.scheduled_for < j.scheduled_for)
-                       ELSE false END AS overlaps
+                       ELSE false END AS overlaps,
+                  j.template_limit,
+                  CASE WHEN j.concurrency_key IS NOT NULL OR j.template_limit IS NOT NULL
+                       THEN caps_of_v1(j.queue, j.concurrency_key, j.template_id, j.template_limit, NULL, NULL)
+                       END AS caps
              FROM jobs_live j
             WHERE j.lane = $1 AND j.priority = u.priority AND j.merchant_id = u.merchant_id AND j.queue = u.queue
               AND j.state IN ('scheduled', 'retrying')
@@ -133,7 +157,7 @@ impl Store {
                 merchant: MerchantId(row.try_get(1)?),
                 queue: row.try_get(2)?,
             };
-            Ok(DueUnit { key, head: row.try_get(3)?, paused: row.try_get(4)? })
+            Ok(DueUnit { key, head: row.try_get(3)?, paused: row.try_get(4)?, caps: read_caps(row, 5)? })
         };
         rows.iter().map(unit).collect()
     }
@@ -167,6 +191,7 @@ impl Store {
                 job: JobId(row.try_get(1)?),
                 run_at: row.try_get(2)?,
                 overlaps: row.try_get(3)?,
+                caps: read_caps(row, 4)?,
             })
         };
         let rows: Vec<DueRow> = rows.iter().map(due).collect::<StoreResult<_>>()?;
@@ -184,4 +209,12 @@ impl Store {
             sqlx::query_as("SELECT id, weight FROM merchants WHERE weight <> 1").fetch_all(self.pool()).await?;
         Ok(rows.into_iter().map(|(id, weight)| (MerchantId(id), u32::try_from(weight).unwrap_or(1))).collect())
     }
+}
+
+/// Names and rooms, two arrays of one length; NULL for who has no caps.
+fn read_caps(row: &sqlx::postgres::PgRow, first: usize) -> StoreResult<Vec<CapRoom>> {
+    let names: Option<Vec<String>> = row.try_get(first)?;
+    let rooms: Option<Vec<i32>> = row.try_get(first + 1)?;
+    let pairs = names.into_iter().flatten().zip(rooms.into_iter().flatten());
+    Ok(pairs.map(|(cap, room)| CapRoom { cap, room }).collect())
 }

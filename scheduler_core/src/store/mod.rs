@@ -6,6 +6,7 @@
 pub mod alerts;
 pub mod api_keys;
 pub mod calendars;
+pub mod caps;
 mod columns;
 pub mod dead_letters;
 pub mod due;
@@ -23,6 +24,7 @@ pub(crate) mod plans;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 pub mod pool;
+pub mod queue_settings;
 pub mod queues;
 pub mod schema;
 pub mod sessions;

@@ -17,6 +17,10 @@ pub struct Queue {
     pub lane: String,
     /// When it was paused; null while it runs.
     pub paused_at: Option<DateTime<Utc>>,
+    /// Jobs of the queue that run at once; null: any number.
+    pub concurrency: Option<i32>,
+    /// Jobs with the same `concurrency_key` that run at once.
+    pub concurrency_key_limit: i32,
     /// When it was first used.
     pub created_at: DateTime<Utc>,
     /// How many jobs are in it.
@@ -63,6 +67,8 @@ impl TryFrom<PgRow> for Queue {
             name: row.try_get("name")?,
             lane: row.try_get("lane")?,
             paused_at: row.try_get("paused_at")?,
+            concurrency: row.try_get("concurrency")?,
+            concurrency_key_limit: row.try_get("concurrency_key_limit")?,
             created_at: row.try_get("created_at")?,
             depth: QueueDepth {
                 due: row.try_get("due")?,
@@ -103,7 +109,7 @@ const QUEUES: &str = "
          WHERE j.merchant_id = $1 AND j.queue = ANY (ARRAY(SELECT name FROM page))
          GROUP BY j.queue
     )
-    SELECT p.name, p.lane, p.paused_at, p.created_at, d.oldest_due_age_seconds,
+    SELECT p.name, p.lane, p.paused_at, p.concurrency, p.concurrency_key_limit, p.created_at, d.oldest_due_age_seconds,
            coalesce(d.due, 0) AS due, coalesce(d.later, 0) AS later, coalesce(d.running, 0) AS running,
            coalesce(d.retrying, 0) AS retrying, coalesce(d.blocked, 0) AS blocked, coalesce(d.failed, 0) AS failed
       FROM page p LEFT JOIN depth d ON d.queue = p.name
@@ -116,8 +122,9 @@ impl Store {
     /// When the database does not do it.
     pub async fn ensure_queues(&self, merchant: MerchantId, names: &[&str]) -> StoreResult<Vec<(String, String)>> {
         sqlx::query(
-            "INSERT INTO queues (merchant_id, name)
-             SELECT $1, w.name FROM unnest($2::text[]) AS w (name)
+            // The merchant's limit is read under a lock, so that no change of it passes a new queue by.
+            "INSERT INTO queues (merchant_id, name, merchant_concurrency)
+             SELECT $1, w.name, (SELECT m.concurrency FROM merchants m WHERE m.id = $1 FOR SHARE) FROM unnest($2::text[]) AS w (name)
               WHERE NOT EXISTS (SELECT 1 FROM queues q WHERE q.merchant_id = $1 AND q.name = w.name)
               ORDER BY w.name
              ON CONFLICT DO NOTHING",

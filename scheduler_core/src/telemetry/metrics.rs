@@ -94,7 +94,7 @@ metrics! {
     Counter Count REDIS_DISCONNECTS_TOTAL = "redis_disconnects_total" [];
 
     // The executor.
-    /// Ids offered for a claim, by answer (granted, not_due, paused, overlap, gone).
+    /// Ids offered for a claim, by answer (granted, not_due, paused, overlap, over_cap, taken, gone).
     Counter Count CLAIMS_TOTAL = "claims_total" ["answer"];
     /// Duration of one claim of a batch.
     Histogram Seconds CLAIM_SECONDS = "claim_seconds" [];
@@ -124,6 +124,10 @@ metrics! {
     Counter Count SESSIONS_LOST_TOTAL = "sessions_lost_total" [];
     /// Claims whose session has been lost for more than twice the time that it takes to be lost. Must be 0.
     Gauge Count LEASES_OVERDUE = "leases_overdue" [];
+    /// Counters of concurrency caps that differed from the claims and were put right. Should stay 0.
+    Counter Count CAP_DRIFT_TOTAL = "cap_drift_total" [];
+    /// Jobs that were moved to the new lane of their queue.
+    Counter Count JOBS_MOVED_TOTAL = "jobs_moved_total" [];
     /// Attempts taken back from lost sessions.
     Counter Count JOBS_REAPED_TOTAL = "jobs_reaped_total" [];
     /// Failed jobs put back to wait for another attempt.

@@ -12,7 +12,7 @@ async fn a_claim_that_is_handed_back_leaves_the_job_as_it_was() {
     let job = seed.insert(world.db.store()).await;
     let key = world.claim_one(session, job).await.key;
     let back = world.results.hand_back(&[key]).await.unwrap();
-    assert_eq!(back, HandedBack { returned: 1, cancelled: 0, has_dependents: false });
+    assert_eq!(back, HandedBack { returned: 1, cancelled: 0, has_dependents: false, released_caps: false });
     assert_eq!(
         world.number("SELECT count(*) FROM jobs_live WHERE state = 'retrying' AND attempt = 2 AND crashes = 1").await,
         1
@@ -32,7 +32,7 @@ async fn a_job_that_was_called_off_ends_when_it_is_handed_back() {
         format!("UPDATE jobs_live SET cancel_requested_at = now(), has_dependents = true WHERE id = '{}'", key.job);
     world.execute(&mark).await;
     let back = world.results.hand_back(&[key, other]).await.unwrap();
-    assert_eq!(back, HandedBack { returned: 2, cancelled: 1, has_dependents: true });
+    assert_eq!(back, HandedBack { returned: 2, cancelled: 1, has_dependents: true, released_caps: false });
     let finished = "SELECT count(*) FROM jobs_finished WHERE state = 'cancelled' AND reason = 'cancelled'
          AND attempt = 0 AND execution_id IS NULL";
     assert_eq!(world.number(finished).await, 1);

@@ -141,7 +141,7 @@ async fn each_bad_field_is_pointed_at() {
         (json!({"backoff": {"kind": "cubic"}}), "/backoff/kind"),
         (json!({"max_attempts": 0}), "/max_attempts"),
         (json!({"depends_on": ["x"]}), "/depends_on/0"),
-        (json!({"concurrency_key": "c"}), "/concurrency_key"),
+        (json!({"concurrency_key": ""}), "/concurrency_key"),
         (json!({"payload": "x".repeat(2000)}), "/payload"),
         (json!({"metadata": {"a": "x".repeat(20_000)}}), "/metadata"),
         (json!({"piority": 1}), "/piority"),

@@ -43,11 +43,11 @@ macro_rules! insert_again {
     () => {
         "INSERT INTO jobs_live (merchant_id, id, template_id, redriven_from, state, run_at, scheduled_for, created_at,
              start_deadline_at, priority, max_attempts, timeout_ms, queue, lane, target, payload, backoff, metadata,
-             dedupe_key, external_id, traceparent)
+             dedupe_key, external_id, traceparent, concurrency_key, template_limit)
          SELECT f.merchant_id, n.id, f.template_id, f.id, 'scheduled', $2, f.scheduled_for, $2,
              $2 + (f.start_deadline_at - f.scheduled_for), f.priority, f.max_attempts, f.timeout_ms, f.queue,
              coalesce(q.lane, f.lane), f.target, f.payload, f.backoff, f.metadata, f.dedupe_key, f.external_id,
-             f.traceparent "
+             f.traceparent, f.concurrency_key, f.template_limit "
     };
 }
 

@@ -31,13 +31,13 @@ const KEYED: &str = concat!(
     "WITH keys AS (
         INSERT INTO idempotency_keys (merchant_id, key, request_hash, status, response, expires_at)
         SELECT k.merchant_id, k.key, k.request_hash, k.status, k.response, k.expires_at
-          FROM unnest($20::uuid[], $21::text[], $22::bytea[], $23::smallint[], $24::text[], $25::timestamptz[])
+          FROM unnest($21::uuid[], $22::text[], $23::bytea[], $24::smallint[], $25::text[], $26::timestamptz[])
             AS k (merchant_id, key, request_hash, status, response, expires_at)
          ORDER BY k.merchant_id, k.key",
     take_over_expired!(),
     "), keyed AS (
         SELECT w.id, k.key IS NOT NULL AS taken
-          FROM unnest($20::uuid[], $21::text[], $26::uuid[]) AS w (merchant_id, key, id)
+          FROM unnest($21::uuid[], $22::text[], $27::uuid[]) AS w (merchant_id, key, id)
           LEFT JOIN keys k ON k.merchant_id = w.merchant_id AND k.key = w.key
     ) ",
     insert_jobs!("LEFT JOIN keyed w ON w.id = n.id WHERE w.taken IS NOT FALSE"),

@@ -8,23 +8,24 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use uuid::Uuid;
 
-/// `INSERT … SELECT … FROM unnest($1 … $19) AS n`. Sorted by what concurrent inserts may wait for, so that two of them
+/// `INSERT … SELECT … FROM unnest($1 … $20) AS n`. Sorted by what concurrent inserts may wait for, so that two of them
 /// never wait for each other in a circle; the caller appends its `WHERE` before the order.
 macro_rules! insert_jobs {
     ($where:expr) => {
         concat!(
             "INSERT INTO jobs_live (merchant_id, id, state, run_at, scheduled_for, created_at, start_deadline_at,
                  priority, max_attempts, timeout_ms, queue, lane, run_if, target, payload, backoff, metadata,
-                 dedupe_key, external_id, traceparent)
+                 dedupe_key, external_id, traceparent, concurrency_key)
              SELECT n.merchant_id, n.id, n.state, n.run_at, n.run_at, n.created_at, n.start_deadline_at,
                  n.priority, n.max_attempts, n.timeout_ms, n.queue, n.lane, n.run_if, n.target, n.payload, n.backoff,
-                 n.metadata::jsonb, n.dedupe_key, n.external_id, n.traceparent
+                 n.metadata::jsonb, n.dedupe_key, n.external_id, n.traceparent, n.concurrency_key
                FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[],
                  $6::timestamptz[], $7::smallint[], $8::integer[], $9::integer[], $10::text[], $11::text[],
-                 $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[])
+                 $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
+                 $20::text[])
                  AS n (merchant_id, id, state, run_at, created_at, start_deadline_at, priority, max_attempts,
                  timeout_ms, queue, lane, run_if, target, payload, backoff, metadata, dedupe_key, external_id,
-                 traceparent) ",
+                 traceparent, concurrency_key) ",
             $where,
             " ORDER BY n.merchant_id, n.queue, n.dedupe_key, n.id "
         )
@@ -53,6 +54,7 @@ pub(super) struct Columns<'a> {
     dedupe_keys: Vec<Option<&'a str>>,
     external_ids: Vec<Option<&'a str>>,
     traceparents: Vec<Option<&'a str>>,
+    concurrency_keys: Vec<Option<&'a str>>,
 }
 
 impl<'a> Columns<'a> {
@@ -84,10 +86,11 @@ impl<'a> Columns<'a> {
             dedupe_keys: column(&jobs, |job| job.spec.dedupe_key.as_deref()),
             external_ids: column(&jobs, |job| job.spec.external_id.as_deref()),
             traceparents: column(&jobs, |job| job.traceparent.as_deref()),
+            concurrency_keys: column(&jobs, |job| job.spec.concurrency_key.as_deref()),
         }
     }
 
-    /// The insert with `$1` to `$19` bound.
+    /// The insert with `$1` to `$20` bound.
     pub(super) fn bind(self, statement: &'static str) -> Query<'static, Postgres, PgArguments> {
         sqlx::query(statement)
             .bind(self.merchants)
@@ -109,6 +112,7 @@ impl<'a> Columns<'a> {
             .bind(self.dedupe_keys)
             .bind(self.external_ids)
             .bind(self.traceparents)
+            .bind(self.concurrency_keys)
     }
 }
 

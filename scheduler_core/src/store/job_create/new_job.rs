@@ -85,6 +85,7 @@ impl NewJob {
             redriven_from: None,
             run_if: spec.run_if,
             dedupe_key: spec.dedupe_key.clone(),
+            concurrency_key: spec.concurrency_key.clone(),
             external_id: spec.external_id.clone(),
             metadata: spec.metadata.clone().map(serde_json::Value::Object),
             traceparent: self.traceparent.clone(),

@@ -19,6 +19,7 @@ pub(crate) struct JobColumns {
     pub backoff: Option<String>,
     pub metadata: Option<String>,
     pub external_id: Option<String>,
+    pub concurrency_key: Option<String>,
 }
 
 impl JobColumns {
@@ -35,6 +36,7 @@ impl JobColumns {
             backoff: spec.backoff.as_ref().map(json),
             metadata: spec.metadata.as_ref().map(json),
             external_id: spec.external_id.clone(),
+            concurrency_key: spec.concurrency_key.clone(),
         }
     }
 

@@ -121,9 +121,9 @@ async fn insert(connection: &mut PgConnection, template: TemplateId, new: &NewJo
     sqlx::query(
         "INSERT INTO jobs_live (merchant_id, id, template_id, state, run_at, scheduled_for, created_at, start_deadline_at,
                                 priority, max_attempts, timeout_ms, queue, lane, target, payload, backoff, metadata,
-                                external_id, traceparent)
+                                external_id, traceparent, concurrency_key)
          VALUES ($1, $2, $3, 'scheduled', $4, $4, $5, $4 + $6 * interval '1 microsecond', $7, $8, $9, $10, $11, $12, $13,
-                 $14, $15::jsonb, $16, $17)",
+                 $14, $15::jsonb, $16, $17, $18)",
     )
     .bind(new.merchant.0)
     .bind(new.id.0)
@@ -142,6 +142,7 @@ async fn insert(connection: &mut PgConnection, template: TemplateId, new: &NewJo
     .bind(&columns.metadata)
     .bind(&columns.external_id)
     .bind(&new.traceparent)
+    .bind(&columns.concurrency_key)
     .execute(connection)
     .await?;
     Ok(())

@@ -1,6 +1,6 @@
 //! `scheduled | retrying` → `running`: an executor takes the claims of a batch of jobs.
 //!
-//! The work is done by the database function `claim_jobs_v1`, in one round trip. Asking again with the same tokens
+//! The work is done by the database function `claim_jobs_v2`, in one round trip. Asking again with the same tokens
 //! gives the same answers, so a claim whose outcome is unknown (a lost connection) is simply repeated.
 
 use crate::domain::{JobId, MerchantId, SessionId, Target, TemplateId, Token};
@@ -39,6 +39,8 @@ pub enum ClaimAnswer {
     Paused,
     /// An earlier job of its template is still live.
     Overlap,
+    /// A concurrency cap of the job is full.
+    OverCap,
     /// Somebody else holds its claim.
     Taken,
     /// It is finished, failed, blocked, past its start deadline, or never was.
@@ -110,7 +112,7 @@ impl Store {
             "SELECT o_merchant_id, o_job_id, o_token, o_answer, o_due_in_us, o_attempt, o_max_attempts, o_timeout_ms,
                     o_priority, o_run_at, o_scheduled_for, o_template_id, o_queue, o_lane, o_target, o_payload,
                     o_traceparent, o_crashes, o_cancel_requested
-               FROM claim_jobs_v1($1, $2, $3, $4, make_interval(secs => $5))",
+               FROM claim_jobs_v2($1, $2, $3, $4, make_interval(secs => $5))",
         )
         .bind(session.0)
         .bind(column(|key| key.merchant.0))
@@ -163,24 +165,36 @@ const DUE_CANDIDATES: &str = "
                 ORDER BY j.priority, j.merchant_id, j.queue LIMIT 1) next
     ), open AS (
         SELECT h.* FROM heads h
-         WHERE (SELECT q.paused_at FROM queues q WHERE q.merchant_id = h.merchant_id AND q.name = h.queue) IS NULL
+         WHERE (SELECT q.paused_at IS NOT NULL
+                       OR CASE WHEN q.concurrency IS NOT NULL OR q.merchant_concurrency IS NOT NULL
+                               THEN 0 >= ANY (cap_rooms_v1(q.merchant_id, q.name,
+                                              caps_of_v1(q.name, NULL, NULL, NULL, q.concurrency,
+                                                         q.merchant_concurrency), NULL)) END
+                  FROM queues q WHERE q.merchant_id = h.merchant_id AND q.name = h.queue) IS NOT TRUE
          LIMIT 5000
     )
     SELECT due.merchant_id, due.id
       FROM open o
      CROSS JOIN LATERAL (
            SELECT j.merchant_id, j.id, j.run_at, row_number() OVER (ORDER BY j.run_at, j.id) AS turn
-             FROM jobs_live j
-            WHERE j.lane = $1 AND j.priority = o.priority AND j.merchant_id = o.merchant_id AND j.queue = o.queue
-              AND j.state IN ('scheduled', 'retrying')
-              AND j.run_at <= statement_timestamp() - make_interval(secs => $2)
-              AND (j.start_deadline_at IS NULL OR j.start_deadline_at > clock_timestamp())
-              AND (SELECT c.token FROM claims c WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id) IS NULL
-              AND NOT (j.overlap_skip AND (
+             FROM (SELECT j.* FROM jobs_live j
+                    WHERE j.lane = $1 AND j.priority = o.priority AND j.merchant_id = o.merchant_id
+                      AND j.queue = o.queue AND j.state IN ('scheduled', 'retrying')
+                      AND j.run_at <= statement_timestamp() - make_interval(secs => $2)
+                      AND (j.start_deadline_at IS NULL OR j.start_deadline_at > clock_timestamp())
+                      AND (SELECT c.token FROM claims c WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id) IS NULL
+                    ORDER BY j.run_at, j.id
+                    -- So many may be in the way of the others; not a whole backlog.
+                    LIMIT 2000) j
+            WHERE NOT (j.overlap_skip AND (
                        SELECT e.id FROM jobs_live e
                         WHERE e.merchant_id = j.merchant_id AND e.template_id = j.template_id
                           AND e.scheduled_for < j.scheduled_for
                         ORDER BY e.scheduled_for LIMIT 1) IS NOT NULL)
+              AND NOT ((j.concurrency_key IS NOT NULL OR j.template_limit IS NOT NULL)
+                       AND 0 >= ANY (cap_rooms_v1(j.merchant_id, j.queue,
+                                     caps_of_v1(j.queue, j.concurrency_key, j.template_id, j.template_limit, NULL, NULL),
+                                     j.template_limit)))
             ORDER BY j.run_at, j.id
             LIMIT greatest(16, $3 / (SELECT nullif(count(*), 0) FROM open))) due
      ORDER BY o.priority, due.turn, due.run_at
@@ -200,9 +214,10 @@ fn read_answer(row: &PgRow) -> StoreResult<Claimed> {
         "not_due" => ClaimAnswer::NotDue { due_in: due_in()? },
         "paused" => ClaimAnswer::Paused,
         "overlap" => ClaimAnswer::Overlap,
+        "over_cap" => ClaimAnswer::OverCap,
         "taken" => ClaimAnswer::Taken,
         "gone" => ClaimAnswer::Gone,
-        other => return Err(StoreError::corrupt("claim_jobs_v1", "o_answer", key.job, other)),
+        other => return Err(StoreError::corrupt("claim_jobs_v2", "o_answer", key.job, other)),
     };
     Ok(Claimed { key, answer })
 }

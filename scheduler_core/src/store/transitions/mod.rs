@@ -7,11 +7,13 @@
 //! * A job that an executor could claim is only touched under its claim key ([`claim_key`]); blocked and failed jobs
 //!   cannot be claimed, so their row's own lock is enough.
 //! * Whoever removes a claim writes the live row in the same statement.
-//! * Locks are taken in one order: sessions, claims, jobs, each by key.
+//! * Whoever removes a claim gives its places under concurrency caps back in the same statement ([`caps`]).
+//! * Locks are taken in one order: sessions, claims, counters of caps, jobs, each by key.
 //! * Batches are found by key whatever the statistics say ([`crate::store::plans`] says how).
 
 mod batch;
 pub mod cancel;
+pub(crate) mod caps;
 pub mod claim;
 pub(crate) mod claim_key;
 pub mod dependencies;

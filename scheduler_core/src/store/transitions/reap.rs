@@ -7,6 +7,7 @@
 //! never there.
 
 use super::batch::fetch_batch;
+use super::caps::{after_release, release_caps};
 use super::claim::ClaimKey;
 use super::finish::{finish_into, finish_shared, finish_without_execution};
 use super::verdict::Retried;
@@ -53,6 +54,8 @@ pub struct Reaped {
     pub dead: u64,
     /// Some ended job has others that wait for it.
     pub has_dependents: bool,
+    /// Some job gave a place under a concurrency cap back.
+    pub released_caps: bool,
 }
 
 impl Reaped {
@@ -97,7 +100,7 @@ macro_rules! vanished {
 /// again by the next sweep. `seen` waits for a cancel that is just being written and sees its outcome.
 const REAP: &str = concat!(
     "WITH locked AS (
-         SELECT c.merchant_id, c.job_id, c.token, c.session_id, c.granted_at
+         SELECT c.merchant_id, c.job_id, c.token, c.session_id, c.granted_at, c.caps
            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS w (merchant_id, job_id, token)
            JOIN claims c ON c.merchant_id = ANY (ARRAY[w.merchant_id]) AND c.job_id = w.job_id AND c.token = w.token
           WHERE ",
@@ -108,12 +111,15 @@ const REAP: &str = concat!(
          DELETE FROM claims c USING locked l
           WHERE c.merchant_id = ANY (ARRAY[l.merchant_id]) AND c.job_id = l.job_id AND c.token = l.token
          RETURNING l.*
-     ), seen AS (
+     ), ",
+    release_caps!(),
+    ", seen AS (
          SELECT j.merchant_id, j.id, j.attempt, u.token, u.session_id, u.granted_at,
                 j.cancel_requested_at IS NOT NULL AS called_off, j.crashes + 1 > $4 AS crashed_out
            FROM unclaimed u JOIN jobs_live j ON j.merchant_id = ANY (ARRAY[u.merchant_id]) AND j.id = u.job_id
-          WHERE j.state || '' IN ('scheduled', 'retrying')
-          ORDER BY u.merchant_id, u.job_id
+          WHERE j.state || '' IN ('scheduled', 'retrying')",
+    after_release!(),
+    "     ORDER BY u.merchant_id, u.job_id
             FOR UPDATE OF j
      ), recorded AS (
          INSERT INTO executions (merchant_id, job_id, id, session_id, started_at, finished_at, attempt, outcome, error)
@@ -148,9 +154,9 @@ const REAP: &str = concat!(
      ), alerted AS (",
     alert_dead!(),
     ")
-     SELECT 'retrying', merchant_id, id, run_at, priority, lane, false FROM retried
+     SELECT 'retrying', merchant_id, id, run_at, priority, lane, false, EXISTS (SELECT FROM released) FROM retried
       UNION ALL
-     SELECT state, merchant_id, id, NULL, NULL, NULL, has_dependents FROM finished"
+     SELECT state, merchant_id, id, NULL, NULL, NULL, has_dependents, EXISTS (SELECT FROM released) FROM finished"
 );
 
 impl Store {
@@ -259,6 +265,7 @@ impl Store {
                 other => return Err(StoreError::corrupt("jobs_finished", "state", row.try_get::<Uuid, _>(2)?, other)),
             }
             reaped.has_dependents |= row.try_get::<bool, _>(6)?;
+            reaped.released_caps |= row.try_get::<bool, _>(7)?;
         }
         Ok(reaped)
     }

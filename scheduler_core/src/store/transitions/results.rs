@@ -4,6 +4,7 @@
 //! kept. A result without a matching claim is either one that was accepted before (the token stands on its execution)
 //! or stale. So a batch whose outcome is unknown is simply sent again.
 
+use super::caps::{after_release, release_caps};
 use super::claim::ClaimKey;
 use super::finish::{finish_into, finish_shared};
 use crate::domain::{ExecutionResult, Outcome, SessionId, Token};
@@ -53,20 +54,26 @@ pub struct Receipt {
     pub acceptance: Acceptance,
     /// The job has ended and others wait for it.
     pub has_dependents: bool,
+    /// Some job of the batch gave a place under a concurrency cap back, which others may wait for.
+    pub released_caps: bool,
 }
 
 /// The common beginning: the claims that match, with what was reported about them.
 macro_rules! unclaim {
     () => {
-        "WITH unclaimed AS (
+        concat!(
+            "WITH unclaimed AS (
              DELETE FROM claims c
               USING unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::timestamptz[],
                            $7::text[], $8::text[], $9::int[], $10::bytea[], $11::bool[], $12::bool[], $13::float8[])
                  AS w (merchant_id, job_id, token, session_id, started_at, ended_at,
                        outcome, error, response_status, response_body, response_truncated, may_retry, retry_after)
               WHERE c.merchant_id = ANY (ARRAY[w.merchant_id]) AND c.job_id = w.job_id AND c.token = w.token
-             RETURNING w.*
-         ), "
+             RETURNING w.*, c.caps
+         ), ",
+            release_caps!(),
+            ", "
+        )
     };
 }
 
@@ -77,6 +84,7 @@ macro_rules! leave {
             "gone AS (
                  DELETE FROM jobs_live j USING unclaimed u
                   WHERE j.merchant_id = ANY (ARRAY[u.merchant_id]) AND j.id = u.job_id AND j.state || '' IN ('scheduled', 'retrying')",
+            after_release!(),
             $guard,
             "    RETURNING j.*, u.token, u.session_id, u.started_at, u.ended_at, u.outcome, u.error,
                            u.response_status, u.response_body, u.response_truncated
@@ -89,7 +97,7 @@ macro_rules! leave {
 macro_rules! with_execution {
     () => {
         "g.token, g.session_id, g.started_at, g.outcome, g.response_status, g.response_body, g.response_truncated
-           FROM gone g RETURNING execution_id, has_dependents"
+           FROM gone g RETURNING execution_id, has_dependents, EXISTS (SELECT FROM released)"
     };
 }
 
@@ -121,8 +129,9 @@ const FAIL: &str = concat!(
             SET state = 'failed', attempt = j.attempt + 1, retryable = u.may_retry, failed_at = clock_timestamp(),
                 retry_not_before = u.ended_at + make_interval(secs => u.retry_after), last_error = u.error
            FROM unclaimed u
-          WHERE j.merchant_id = ANY (ARRAY[u.merchant_id]) AND j.id = u.job_id AND j.state || '' IN ('scheduled', 'retrying')
-         RETURNING j.merchant_id, j.id AS job_id, j.attempt, u.token, u.session_id, u.started_at, u.ended_at, u.outcome,
+          WHERE j.merchant_id = ANY (ARRAY[u.merchant_id]) AND j.id = u.job_id AND j.state || '' IN ('scheduled', 'retrying')",
+    after_release!(),
+    "    RETURNING j.merchant_id, j.id AS job_id, j.attempt, u.token, u.session_id, u.started_at, u.ended_at, u.outcome,
                    u.error, u.response_status, u.response_body, u.response_truncated
      )
      INSERT INTO executions (merchant_id, job_id, id, session_id, started_at, finished_at, attempt, outcome, error,
@@ -130,7 +139,7 @@ const FAIL: &str = concat!(
      SELECT f.merchant_id, f.job_id, f.token, f.session_id, f.started_at, least(f.ended_at, clock_timestamp()),
             f.attempt, f.outcome, f.error, f.response_status, f.response_body, f.response_truncated
        FROM failed f
-     RETURNING id, false"
+     RETURNING id, false, EXISTS (SELECT FROM released)"
 );
 
 /// Of tokens without a claim: those whose result was accepted before. What a watcher wrote (`lost`) does not count.
@@ -225,17 +234,18 @@ impl Store {
             return Ok(Vec::new());
         }
         let columns = Columns::of(reports);
-        let written: Vec<(Uuid, bool)> = columns
+        let written: Vec<(Uuid, bool, bool)> = columns
             .bind_to(bent(statement.sql(), "complete_without_token", " AND c.token = w.token", ""))
             .fetch_all(self.pool())
             .await?;
-        let mut written: HashMap<Uuid, bool> = written.into_iter().collect();
+        let mut written: HashMap<Uuid, (bool, bool)> =
+            written.into_iter().map(|(token, dependents, caps)| (token, (dependents, caps))).collect();
         let mut receipts = Vec::with_capacity(reports.len());
         let mut unmatched = Vec::new();
         for report in reports {
             match written.remove(&report.key.token.0) {
-                Some(has_dependents) => {
-                    receipts.push(Receipt { has_dependents, ..receipt(report, Acceptance::Accepted) });
+                Some((has_dependents, released_caps)) => {
+                    receipts.push(Receipt { has_dependents, released_caps, ..receipt(report, Acceptance::Accepted) });
                 }
                 None => unmatched.push(*report),
             }
@@ -300,7 +310,13 @@ impl Statement {
 }
 
 fn receipt(report: &AttemptReport, acceptance: Acceptance) -> Receipt {
-    Receipt { token: report.key.token, outcome: report.result.outcome, acceptance, has_dependents: false }
+    Receipt {
+        token: report.key.token,
+        outcome: report.result.outcome,
+        acceptance,
+        has_dependents: false,
+        released_caps: false,
+    }
 }
 
 /// Whether it is the batch's own data that the database does not take.
@@ -330,7 +346,7 @@ struct Columns<'a> {
     retry_after: Vec<Option<f64>>,
 }
 
-type Written<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, (Uuid, bool), sqlx::postgres::PgArguments>;
+type Written<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, (Uuid, bool, bool), sqlx::postgres::PgArguments>;
 
 impl<'a> Columns<'a> {
     fn of(reports: &[&'a AttemptReport]) -> Self {

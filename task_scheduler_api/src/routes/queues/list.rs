@@ -10,7 +10,7 @@ use scheduler_core::store::queues::Queue;
 
 /// Queues by name, with what is in them
 ///
-/// A queue exists once a job has named it.
+/// A queue exists once a job has named it, or `PATCH` has made it.
 #[utoipa::path(
     get, path = "/v1/queues", tag = "queues",
     params(Paging),

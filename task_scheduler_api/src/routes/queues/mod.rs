@@ -1,5 +1,6 @@
 //! Queues.
 
+pub mod change;
 pub mod list;
 pub mod pause;
 pub mod resume;
@@ -16,7 +17,7 @@ async fn find(app: &AppState, merchant: MerchantId, name: &str) -> Result<Queue,
 
 fn missing(name: &str) -> Problem {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(128).collect();
-    Problem::not_found("queue", format!("`{shown}`; a queue exists once a job has named it"))
+    Problem::not_found("queue", format!("`{shown}`; a queue exists once a job has named it, or PATCH has made it"))
 }
 
 /// Names that no queue can have need no question to the database (which could not even be asked all of them).

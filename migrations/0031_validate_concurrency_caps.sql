@@ -1,0 +1,1 @@
+ALTER TABLE jobs_live VALIDATE CONSTRAINT limit_of_template;
