@@ -10,7 +10,8 @@ use scheduler_core::reconcile::Wake;
 /// # Errors
 /// When the URL of Redis cannot be used.
 pub async fn listen(redis: &Redis, lanes: Lanes, endings: Wake, shutdown: Shutdown) -> Result<(), QueueError> {
-    let mut receiver = HintReceiver::subscribe(redis, &[Topic::Due, Topic::Ending, Topic::Lane, Topic::Released]).await?;
+    let mut receiver =
+        HintReceiver::subscribe(redis, &[Topic::Due, Topic::Ending, Topic::Lane, Topic::Released]).await?;
     loop {
         let hint = tokio::select! {
             hint = receiver.next() => hint,

@@ -23,6 +23,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts while errors go on.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// The longest time that a tick may take. Every call to a server has a limit of its own far below; this one is for
+/// whatever else may hang. The loop has long been reported as stuck by then.
+const TICK_LIMIT: Duration = Duration::from_secs(120);
+
 /// What a tick says about the work that is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -93,7 +97,7 @@ pub async fn run_loop<R: Reconcile>(
     tracing::debug!(r#loop = R::NAME, period_seconds = period.as_secs_f64(), "loop started");
     while !shutdown.is_soft() {
         let started = Instant::now();
-        let outcome = reconciler.tick().await;
+        let outcome = in_time(TICK_LIMIT, reconciler.tick()).await;
         histogram!(names::RECONCILE_TICK_SECONDS, "loop" => R::NAME).record(started.elapsed().as_secs_f64());
         match outcome {
             Ok(progress) => {
@@ -107,7 +111,7 @@ pub async fn run_loop<R: Reconcile>(
                 }
             }
             Err(error) => {
-                let pause = streak.add(&error.into());
+                let pause = streak.add(&error);
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = shutdown.soft() => {}
@@ -117,6 +121,17 @@ pub async fn run_loop<R: Reconcile>(
     }
     health.finished();
     tracing::debug!(r#loop = R::NAME, "loop stopped");
+}
+
+/// A tick that hangs is given up and begun anew, as after an error.
+async fn in_time<E: Into<anyhow::Error>>(
+    limit: Duration,
+    tick: impl Future<Output = Result<Progress, E>>,
+) -> Result<Progress, anyhow::Error> {
+    match tokio::time::timeout(limit, tick).await {
+        Ok(outcome) => outcome.map_err(Into::into),
+        Err(_elapsed) => Err(anyhow::anyhow!("the tick took longer than {} s and was given up", limit.as_secs_f64())),
+    }
 }
 
 async fn idle(wake: &Wake, period: Duration, shutdown: &Shutdown) {
@@ -293,6 +308,16 @@ mod tests {
         until(|| !running.health.is_ready()).await;
         running.until_ticks(4).await;
         until(|| running.health.is_ready()).await;
+    }
+
+    #[tokio::test]
+    async fn a_tick_that_hangs_is_given_up_and_begun_anew() {
+        let limit = Duration::from_millis(20);
+        let hangs = std::future::pending::<Result<Progress, anyhow::Error>>();
+        let error = in_time(limit, hangs).await.unwrap_err();
+        assert!(error.to_string().contains("given up"), "{error}");
+        let works = async { Ok::<_, anyhow::Error>(Progress::More) };
+        assert_eq!(in_time(limit, works).await.unwrap(), Progress::More);
     }
 
     #[test]

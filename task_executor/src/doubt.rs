@@ -4,7 +4,7 @@
 //! counts are arguments here; nothing waits.
 
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -78,6 +78,8 @@ fn tells(told: &mut Option<Instant>, now: Instant) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Experience {
     given: AtomicU64,
+    /// The last pop was refused.
+    refusing: AtomicBool,
     refusals: Mutex<Refusals>,
 }
 
@@ -102,11 +104,17 @@ impl Experience {
 
     /// Redis refused a pop: it is left alone for a moment. Says whether that is news for the log.
     pub fn refused(&self, now: Instant) -> bool {
+        self.refusing.store(true, Ordering::Relaxed);
         let mut refusals = self.refusals.lock();
         refusals.shun_until = Some(now + SHUN);
         let news = !refusals.known && tells(&mut refusals.told, now);
         refusals.known |= news;
         news
+    }
+
+    /// Redis answered a pop. Says whether it had refused the one before.
+    pub fn recovered(&self) -> bool {
+        self.refusing.swap(false, Ordering::Relaxed)
     }
 
     /// Redis answered a pop, be it with nothing. Says whether that is news for the log.

@@ -34,6 +34,9 @@ use tokio_util::task::TaskTracker;
 /// How work goes on while Redis does not answer.
 const WITHOUT_REDIS: &str = "jobs are claimed from PostgreSQL, slower";
 
+/// Results that cannot be written for this long make the process unready.
+const RESULTS_SILENCE: Duration = Duration::from_secs(30);
+
 /// What the parts of one executor share.
 pub(crate) struct Shared {
     /// The settings.
@@ -127,7 +130,8 @@ impl Executor {
 
         let (mut writing, reported) = (JoinSet::new(), CancellationToken::new());
         for _ in 0..shared.settings.executor.result_flushers {
-            writing.spawn(Arc::clone(&flushers).run(reported.clone()));
+            let watched = health.register_loop("results", RESULTS_SILENCE);
+            writing.spawn(Arc::clone(&flushers).run(reported.clone(), watched));
         }
         let watched = health.register_loop("cancels", Duration::from_secs(60));
         background.spawn(cancels::run(Arc::clone(&shared), redis_watch.clone(), watched));
@@ -227,7 +231,8 @@ fn start_intakes(shared: &Arc<Shared>, watch: &RedisWatch, health: &Health) -> J
         let experience = Arc::new(Experience::default());
         for index in 0..settings.claim_loops {
             let store = shared.stores.claims.clone();
-            let source = Source::new(settings, &lane.name, index, watch.clone(), Arc::clone(&experience), store);
+            let source =
+                Source::new(settings, &lane.name, index, watch.clone(), Arc::clone(&experience), store, health.clone());
             let watched = health.register_loop(&format!("intake:{}", lane.name), Duration::from_secs(60));
             intakes.spawn(intake::run(Arc::clone(&lane), source, appetite, watched));
         }

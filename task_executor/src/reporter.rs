@@ -7,6 +7,7 @@
 use crate::hint_pump::HintPump;
 use parking_lot::Mutex as SyncMutex;
 use scheduler_core::domain::Outcome;
+use scheduler_core::health::LoopHealth;
 use scheduler_core::lifecycle::Shutdown;
 use scheduler_core::store::transitions::claim::ClaimKey;
 use scheduler_core::store::transitions::results::{Acceptance, AttemptReport, Receipt};
@@ -16,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// Messages that may wait; beyond that whoever has a result waits, and keeps its place.
@@ -24,6 +25,8 @@ const WAITING: usize = 512;
 /// Pauses between attempts while the database does not answer.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often a flusher without work says that it is well.
+const REPORT: Duration = Duration::from_secs(5);
 
 enum Message {
     Results(Vec<AttemptReport>),
@@ -140,22 +143,27 @@ impl Batch {
 
 impl Flushers {
     /// One flusher; any number may run. Ends once `finished` is cancelled and nothing waits any more.
-    pub async fn run(self: Arc<Self>, finished: CancellationToken) {
-        while let Some(batch) = self.next(&finished).await {
+    /// Shows in `health` that it makes progress; waiting for something to write is some.
+    pub async fn run(self: Arc<Self>, finished: CancellationToken, health: LoopHealth) {
+        while let Some(batch) = self.next(&finished, &health).await {
             let taken = batch.len();
             // What a hard shutdown leaves unwritten stays pending.
             if self.writer.flush(batch).await {
                 self.pending.fetch_sub(taken, Ordering::AcqRel);
             }
+            health.progress();
         }
+        health.finished();
     }
 
-    async fn next(&self, finished: &CancellationToken) -> Option<Batch> {
-        let mut receiver = self.receiver.lock().await;
-        let first = tokio::select! {
-            biased;
-            message = receiver.recv() => message,
-            () = finished.cancelled() => None,
+    async fn next(&self, finished: &CancellationToken, health: &LoopHealth) -> Option<Batch> {
+        let waiting = self.first(finished);
+        tokio::pin!(waiting);
+        let (mut receiver, first) = loop {
+            tokio::select! {
+                first = &mut waiting => break first,
+                () = tokio::time::sleep(REPORT) => health.progress(),
+            }
         };
         let mut batch = Batch::default();
         batch.add(first?);
@@ -166,6 +174,19 @@ impl Flushers {
             }
         }
         Some(batch)
+    }
+}
+
+impl Flushers {
+    /// The place at the front of the queue, and what comes there; `None` at the end.
+    async fn first(&self, finished: &CancellationToken) -> (MutexGuard<'_, mpsc::Receiver<Message>>, Option<Message>) {
+        let mut receiver = self.receiver.lock().await;
+        let first = tokio::select! {
+            biased;
+            message = receiver.recv() => message,
+            () = finished.cancelled() => None,
+        };
+        (receiver, first)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::doubt::{Doubt, Experience};
 use scheduler_core::attach::RedisWatch;
 use scheduler_core::config::ExecutorSettings;
+use scheduler_core::health::Health;
 use scheduler_core::planted::planted;
 use scheduler_core::queue::{Member, QueueError, ReadyPopper, ReadyQueue};
 use scheduler_core::store::Store;
@@ -34,6 +35,7 @@ enum Origin {
 pub(crate) struct Source {
     lane: String,
     store: Store,
+    health: Health,
     /// Connected when Redis answers for the first time.
     popper: Option<ReadyPopper>,
     watch: RedisWatch,
@@ -58,11 +60,13 @@ impl Source {
         watch: RedisWatch,
         experience: Arc<Experience>,
         store: Store,
+        health: Health,
     ) -> Self {
         let looks_itself = index == 0;
         Self {
             lane: lane.to_owned(),
             store,
+            health,
             popper: None,
             watch,
             experience,
@@ -155,6 +159,9 @@ impl Source {
         };
         match popped {
             Ok(members) => {
+                if self.experience.recovered() {
+                    self.health.healthy(&self.component());
+                }
                 if self.experience.answered() {
                     tracing::info!(lane = self.lane, "Redis gives ready jobs again");
                 }
@@ -191,6 +198,8 @@ impl Source {
     /// Redis answers, but not to this: it is of no use to the lane until the cause is gone, which may be in our power.
     async fn refused(&self, error: QueueError) {
         let news = self.experience.refused(Instant::now());
+        self.health
+            .unhealthy(&self.component(), "Redis refuses to give ready jobs; jobs are claimed from PostgreSQL, slower");
         if error.is_wrong_type() {
             match ReadyQueue::new(self.watch.redis().clone()).heal(&self.lane).await {
                 Ok(0) => {}
@@ -208,6 +217,11 @@ impl Source {
         } else {
             tracing::debug!(lane = self.lane, error = format!("{error:#}"), "Redis gives no ready jobs");
         }
+    }
+
+    /// Name of the lane's pops in the health report.
+    fn component(&self) -> String {
+        format!("pops {}", self.lane)
     }
 
     /// Redis has nothing. Now and then that is checked against the truth.

@@ -8,7 +8,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge, histogram};
 use scheduler_core::telemetry::metrics as names;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -31,7 +33,7 @@ pub async fn observe(request: Request, next: Next) -> Response {
     let mut response = match response.status() {
         // `Allow` is not there yet.
         StatusCode::METHOD_NOT_ALLOWED => put_off(response, instance, id.clone()),
-        _ => finish(response, &instance, &id),
+        _ => finish(response, &instance, &id, method.is_safe()),
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);
@@ -95,12 +97,13 @@ pub async fn name_methods(request: Request, next: Next) -> Response {
     };
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
     response.extensions_mut().insert(problem);
-    finish(response, &instance, &request_id)
+    finish(response, &instance, &request_id, false)
 }
 
 /// Writes the body of a problem.
-fn finish(mut response: Response, instance: &str, request_id: &str) -> Response {
+fn finish(mut response: Response, instance: &str, request_id: &str, is_read: bool) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    let problem = if is_read { problem.of_a_read() } else { problem };
     let body = serde_json::to_vec(&problem.body(instance, request_id)).unwrap_or_default();
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
@@ -113,13 +116,40 @@ pub async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path; /docs lists what there is")
 }
 
+/// What requests may use up together, and each of them alone.
+#[derive(Clone)]
+pub struct RequestLimits {
+    /// How long one may take.
+    pub time: Duration,
+    /// How many may be worked on at a time.
+    pub places: Arc<Semaphore>,
+}
+
+impl RequestLimits {
+    /// Limits of so many requests, each for so long.
+    pub fn new(most: usize, time: Duration) -> Self {
+        Self { time, places: Arc::new(Semaphore::new(most)) }
+    }
+}
+
 /// Runs the rest of the request as a task of its own, within the time limit.
 ///
 /// A client that hangs up drops its connection's future; the task goes on, so no transaction is ever cut off in the
 /// middle and what was begun is finished or rolled back in order. A panic ends in the task as well.
-pub async fn detach(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    let work = tokio::spawn(next.run(request).in_current_span());
-    match tokio::time::timeout(limit, work).await {
+///
+/// Only so many are worked on at a time. What comes beyond is told so at once, while it costs next to nothing: when the
+/// database is slow, waiting for it in a crowd would only use up memory and everybody's patience. Probes always get through.
+pub async fn detach(State(limits): State<RequestLimits>, request: Request, next: Next) -> Response {
+    let is_probe = matches!(request.uri().path(), "/health/live" | "/health/ready" | "/metrics");
+    let place = Arc::clone(&limits.places).try_acquire_owned();
+    if place.is_err() && !is_probe {
+        counter!(names::REQUESTS_SHED_TOTAL).increment(1);
+        return Problem::unavailable("overloaded", "too many requests are being worked on; try again").into_response();
+    }
+    // The place is given back with the work and not with the waiting.
+    let work = async move { (next.run(request).await, place).0 };
+    let work = tokio::spawn(work.in_current_span());
+    match tokio::time::timeout(limits.time, work).await {
         Ok(Ok(response)) => response,
         // The panic hook has logged the message and the place.
         Ok(Err(_panicked)) => Problem::internal().into_response(),
@@ -154,7 +184,7 @@ mod tests {
             .route("/slow", get(slow))
             .route("/panics", get(panics))
             .fallback(not_found)
-            .layer(axum::middleware::from_fn_with_state(Duration::from_millis(20), detach))
+            .layer(axum::middleware::from_fn_with_state(RequestLimits::new(10, Duration::from_millis(20)), detach))
             .layer(axum::middleware::from_fn(observe));
         let app = Router::new().fallback_service(app).layer(axum::middleware::from_fn(name_methods));
         let request = Request::builder().method(method).uri(path).header("x-request-id", "r-1").body(Body::empty());
@@ -179,6 +209,39 @@ mod tests {
             assert_eq!((body["instance"].as_str(), body["request_id"].as_str()), (Some(path), Some("r-1")));
             assert!(!body.to_string().contains("secret"), "{body}");
             assert!(status != 405 || body["detail"].as_str().unwrap().ends_with("it takes GET, HEAD"), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_told_at_once_and_probes_get_through() {
+        let limits = RequestLimits::new(1, Duration::from_secs(60));
+        let app = Router::new()
+            .route("/slow", get(slow))
+            .route("/health/live", get(|| async { "live" }))
+            .layer(axum::middleware::from_fn_with_state(limits, detach))
+            .layer(axum::middleware::from_fn(observe));
+        let ask = |path: &str| app.clone().oneshot(Request::builder().uri(path).body(Body::empty()).unwrap());
+        let first = tokio::spawn(ask("/slow"));
+        let refused = loop {
+            let second = tokio::time::timeout(Duration::from_millis(50), ask("/slow")).await;
+            if let Ok(answer) = second {
+                break answer.unwrap();
+            }
+        };
+        assert_eq!((refused.status().as_u16(), refused.headers()[header::RETRY_AFTER].as_bytes()), (503, &b"1"[..]));
+        assert_eq!(ask("/health/live").await.unwrap().status(), 200);
+        first.abort();
+    }
+
+    #[tokio::test]
+    async fn an_unknown_outcome_is_told_of_changes_only() {
+        let unknown = || async { Problem::unavailable(crate::problem::OUTCOME_UNKNOWN, "may be done or not") };
+        let app = Router::new().route("/", get(unknown).post(unknown)).layer(axum::middleware::from_fn(observe));
+        for (method, code) in [("GET", "database_unavailable"), ("POST", "outcome_unknown")] {
+            let request = Request::builder().method(method).uri("/").body(Body::empty()).unwrap();
+            let answer = app.clone().oneshot(request).await.unwrap();
+            let body: Value = serde_json::from_slice(&to_bytes(answer.into_body(), 10_000).await.unwrap()).unwrap();
+            assert_eq!(body["code"], code, "{method}");
         }
     }
 }

@@ -15,6 +15,9 @@ use utoipa::ToSchema;
 /// Media type of every problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
+/// Code of a request about which nobody knows whether it was carried out.
+pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+
 /// An answer that says what is wrong.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -105,6 +108,16 @@ impl Problem {
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// Nothing was done, because the database is away or too busy.
+    pub fn database_unavailable() -> Self {
+        Self::unavailable("database_unavailable", "the database does not answer right now; try again")
+    }
+
+    /// The same problem of a request that changes nothing: there an unknown outcome is only a missing answer.
+    pub fn of_a_read(self) -> Self {
+        if self.code == OUTCOME_UNKNOWN { Self::database_unavailable() } else { self }
+    }
+
     /// 500. The cause belongs into the log, not into the answer.
     pub fn internal() -> Self {
         Self::new(
@@ -159,9 +172,17 @@ impl From<StoreError> for Problem {
         let class = error.class();
         let error = anyhow::Error::new(error);
         match class {
-            ErrorClass::Retry | ErrorClass::Unknown => {
+            ErrorClass::Retry => {
                 tracing::warn!(error = format!("{error:#}"), "the database did not answer");
-                Self::unavailable("database_unavailable", "the database does not answer right now; try again")
+                Self::database_unavailable()
+            }
+            ErrorClass::Unknown => {
+                tracing::warn!(error = format!("{error:#}"), "the database went away; the outcome is unknown");
+                Self::unavailable(
+                    OUTCOME_UNKNOWN,
+                    "the database went away while this was done, so it may be done or not: look, or do it again \
+                     (creates with their Idempotency-Key)",
+                )
             }
             ErrorClass::Data => {
                 tracing::info!(error = format!("{error:#}"), "the database refused a value");

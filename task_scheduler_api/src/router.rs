@@ -63,7 +63,8 @@ fn api(batch_body_limit: usize) -> OpenApiRouter<AppState> {
 /// The service: the routes, the documents, the probes, and what surrounds every request.
 pub fn router(app: AppState, health: Health, metrics: PrometheusHandle) -> Router {
     let limits = &app.settings.api;
-    let (body_limit, request_timeout) = (BodyLimit(limits.body_limit_bytes), limits.request_timeout);
+    let body_limit = BodyLimit(limits.body_limit_bytes);
+    let requests = middleware::RequestLimits::new(limits.max_requests, limits.request_timeout);
     let (routes, document) = api(limits.batch_body_limit_bytes).split_for_parts();
 
     let routes = Router::new()
@@ -72,7 +73,7 @@ pub fn router(app: AppState, health: Health, metrics: PrometheusHandle) -> Route
         .merge(health::router(health, Some(metrics)))
         .fallback(middleware::not_found)
         .layer(Extension(body_limit))
-        .layer(axum::middleware::from_fn_with_state(request_timeout, middleware::detach))
+        .layer(axum::middleware::from_fn_with_state(requests, middleware::detach))
         .layer(axum::middleware::from_fn(middleware::observe));
     // Around the router as a whole: it adds `Allow` to an answer after the layers of its routes.
     Router::new().fallback_service(routes).layer(axum::middleware::from_fn(middleware::name_methods))

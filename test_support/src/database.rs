@@ -1,8 +1,8 @@
 //! A migrated database of its own for each test.
 
 use crate::environment;
-use scheduler_core::store::{Store, StoreOptions, StoreRole};
-use sqlx::{Connection, Executor, PgConnection, PgPool};
+use scheduler_core::store::{Db, Store, StoreOptions, StoreRole};
+use sqlx::{Connection, Executor, PgConnection};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
 
@@ -47,7 +47,7 @@ impl TestDatabase {
     }
 
     /// The durable store's pool, for looking at rows.
-    pub fn pool(&self) -> &PgPool {
+    pub fn pool(&self) -> &Db {
         self.store.pool()
     }
 }

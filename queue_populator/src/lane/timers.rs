@@ -12,6 +12,9 @@ use tokio::sync::mpsc;
 /// For how long a push makes a hint about the same job and time superfluous. Shorter than for the sweep: a hand-back
 /// brings a hint that differs in nothing from the first.
 const HINT_HOLD: Duration = Duration::from_millis(200);
+/// Silence after which the loop counts as stuck, and how often it says that it is well while nothing happens.
+const MAX_SILENCE: Duration = Duration::from_secs(30);
+const REPORT: Duration = Duration::from_secs(5);
 /// Messages taken together.
 const MESSAGES: usize = 64;
 /// Timers that fire together.
@@ -21,18 +24,22 @@ const COALESCE: TimeDelta = TimeDelta::microseconds(500);
 
 /// Runs until the shutdown.
 pub(super) async fn run(lane: &Lane, mut hints: mpsc::Receiver<Vec<DueHint>>, shutdown: &Shutdown) {
+    let health = lane.tools.health.register_loop(&format!("timers {}", lane.name), MAX_SILENCE);
     while !shutdown.is_soft() {
+        health.progress();
         let next = lane.state.lock().wheel.next_due();
         tokio::select! {
-            () = shutdown.soft() => return,
+            () = shutdown.soft() => break,
             received = hints.recv() => match received {
                 Some(first) => lane.take_hints(collect(first, &mut hints)).await,
-                None => return,
+                None => break,
             },
+            () = tokio::time::sleep(REPORT) => {}
             () = lane.timer_set.notified() => {}
             () = until(lane, next) => lane.fire_timers().await,
         }
     }
+    health.finished();
 }
 
 async fn until(lane: &Lane, next: Option<DateTime<Utc>>) {

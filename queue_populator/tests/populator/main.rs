@@ -1,6 +1,7 @@
 //! The populator against a real PostgreSQL and a real Redis.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod caps;
 mod dependencies;
 mod fairness;
 mod lanes;

@@ -69,6 +69,8 @@ settings! {
         listen: SocketAddr = "listen", "127.0.0.1:8080", Kind::Address(&[]);
         /// The most connections at a time; more wait until others close.
         max_connections: usize = "max_connections", "4096", Kind::integer(1, 1_000_000);
+        /// The most requests being worked on at a time; more are answered with 503 at once.
+        max_requests: usize = "max_requests", "1000", Kind::integer(1, 1_000_000);
         /// The largest body of a request, except of a batch.
         body_limit_bytes: usize = "body_limit_bytes", "2MiB", Kind::Bytes { min: 1024, max: 64 << 20 };
         /// The largest body of `POST /v1/jobs/batch`.

@@ -94,20 +94,25 @@ impl Store {
     /// # Errors
     /// When the database does not answer; doing it again is safe.
     pub async fn adopt_claims(&self, merchant: Option<MerchantId>) -> StoreResult<u64> {
-        let mut transaction = self.pool().begin().await?;
-        plan_by_key(&mut transaction).await?;
-        let adopted: i64 = sqlx::query_scalar(ADOPT)
-            .bind(merchant.map(|merchant| merchant.0))
-            .persistent(false)
-            .fetch_one(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(adopted.unsigned_abs())
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                plan_by_key(&mut transaction).await?;
+                let adopted: i64 = sqlx::query_scalar(ADOPT)
+                    .bind(merchant.map(|merchant| merchant.0))
+                    .persistent(false)
+                    .fetch_one(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(adopted.unsigned_abs())
+            })
+            .await
     }
 
     /// Counts one cap anew. Whoever has changed claims of it and is not done waits for the counter, so the second
     /// statement sees neither half of that. Returns whether it was wrong indeed.
     async fn recount(&self, merchant: Uuid, cap: &str) -> StoreResult<bool> {
+        self.pool().within(async {
         let mut transaction = self.pool().begin().await?;
         let counted = lock_counter(&mut transaction, merchant, cap).await?;
         let actual: i32 = sqlx::query_scalar(
@@ -130,6 +135,7 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(actual != counted)
+    }).await
     }
 
     /// Counters that nobody has needed for a while; one that a claim is just waiting for is made anew by it.

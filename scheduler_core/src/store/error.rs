@@ -1,4 +1,14 @@
 //! What the database's errors mean to a caller, decided once.
+//!
+//! | class | what is known | what a caller does |
+//! |---|---|---|
+//! | `Retry` | nothing was written | does it again after a pause; tells its own caller 503 when it stays so |
+//! | `Unknown` | nothing: the commit may have happened | finds out by key, or repeats what may be repeated under the same key |
+//! | `Conflict` | a constraint said no | says what is in the way |
+//! | `Data` | a value was refused | splits a batch until the bad row stands alone |
+//! | `Fatal` | doing it again will not help | gives up and is heard |
+//!
+//! *Stale* is no error: a guarded statement that touches no row is an answer, and has a name in its function's result.
 
 /// A call to the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -80,10 +90,26 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// No connection was to be had, so nothing was sent: whatever the cause, nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection to the database")]
+pub(super) struct NotSent(#[source] sqlx::Error);
+
+impl NotSent {
+    /// An error of taking or making a connection, as one that says so.
+    pub fn because(error: sqlx::Error) -> sqlx::Error {
+        match error {
+            error @ (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => error,
+            error => sqlx::Error::AnyDriverError(Box::new(Self(error))),
+        }
+    }
+}
+
 fn class_of(error: &sqlx::Error) -> ErrorClass {
     match error {
         // Never sent.
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => ErrorClass::Retry,
+        sqlx::Error::AnyDriverError(error) if error.is::<NotSent>() => ErrorClass::Retry,
         // Sent, and the answer is missing.
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => ErrorClass::Unknown,
         sqlx::Error::Database(error) => class_of_sqlstate(error.code().as_deref().unwrap_or_default()),
@@ -112,6 +138,14 @@ fn class_of_sqlstate(code: &str) -> ErrorClass {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_never_sent_is_known_to_have_changed_nothing() {
+        let io = |kind| sqlx::Error::Io(std::io::Error::from(kind));
+        assert_eq!(class_of(&io(std::io::ErrorKind::TimedOut)), ErrorClass::Unknown);
+        assert_eq!(class_of(&NotSent::because(io(std::io::ErrorKind::ConnectionRefused))), ErrorClass::Retry);
+        assert_eq!(class_of(&NotSent::because(sqlx::Error::PoolTimedOut)), ErrorClass::Retry);
+    }
 
     #[test]
     fn sqlstates_are_classified() {

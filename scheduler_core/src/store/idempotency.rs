@@ -129,7 +129,13 @@ impl Store {
         merchant: MerchantId,
         key: &IdempotencyKey,
     ) -> StoreResult<Option<KeyHolder>> {
-        let mut connection = self.pool().acquire().await?;
-        find_holder(&mut connection, merchant, key).await
+        self.pool()
+            .within(async {
+                let mut connection = self.pool().acquire().await?;
+                let holder = find_holder(&mut connection, merchant, key).await?;
+                connection.is_well();
+                Ok(holder)
+            })
+            .await
     }
 }

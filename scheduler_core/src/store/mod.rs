@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod calendars;
 pub mod caps;
 mod columns;
+mod db;
 pub mod dead_letters;
 pub mod due;
 pub mod error;
@@ -31,6 +32,7 @@ pub mod sessions;
 pub mod templates;
 pub mod transitions;
 
+pub use db::{Db, Lent, Tx};
 pub use error::{ErrorClass, StoreError};
 pub use pool::{Store, StoreOptions, StoreRole};
 

@@ -159,17 +159,21 @@ impl Store {
 
     /// Runs a statement that needs tables to itself; `false` when it cannot have them within a moment.
     async fn execute_briefly(&self, statement: Query<'_, Postgres, PgArguments>) -> StoreResult<bool> {
-        let mut transaction = self.pool().begin().await?;
-        sqlx::query("SET LOCAL lock_timeout = '200ms'").execute(&mut *transaction).await?;
-        match statement.execute(&mut *transaction).await {
-            Ok(_) => transaction.commit().await?,
-            Err(error) if is_lock_timeout(&error) => {
-                transaction.rollback().await?;
-                return Ok(false);
-            }
-            Err(error) => return Err(error.into()),
-        }
-        Ok(true)
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                sqlx::query("SET LOCAL lock_timeout = '200ms'").execute(&mut *transaction).await?;
+                match statement.execute(&mut *transaction).await {
+                    Ok(_) => transaction.commit().await?,
+                    Err(error) if is_lock_timeout(&error) => {
+                        transaction.rollback().await?;
+                        return Ok(false);
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+                Ok(true)
+            })
+            .await
     }
 
     /// Deletes rows older than `keep_days` days from the default partition; at most `limit` of them. Returns how many.

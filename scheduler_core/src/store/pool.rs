@@ -1,6 +1,6 @@
 //! Connections to PostgreSQL.
 
-use super::{StoreError, StoreResult};
+use super::{Db, StoreError, StoreResult};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Row};
@@ -18,6 +18,11 @@ pub enum StoreRole {
     /// made while a table was empty would scan it whole for ever after.
     Results,
 }
+
+/// The server's limit on a statement where nothing else is said.
+const DEFAULT_STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the end of a pool may take.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -43,7 +48,7 @@ impl StoreOptions {
             url: url.to_owned(),
             role,
             max_connections,
-            statement_timeout: Duration::from_secs(10),
+            statement_timeout: DEFAULT_STATEMENT_TIMEOUT,
             acquire_timeout: Duration::from_secs(3),
             application_name: application_name.to_owned(),
         }
@@ -53,7 +58,7 @@ impl StoreOptions {
 /// A pool of connections with one role; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: PgPool,
+    db: Db,
 }
 
 /// One reading of the database's clock.
@@ -103,38 +108,43 @@ impl Store {
             .acquire_timeout(options.acquire_timeout)
             .max_lifetime(Duration::from_secs(30 * 60))
             .connect_lazy_with(connect);
-        Ok(Self { pool })
+        Ok(Self { db: Db::new(pool, options.statement_timeout) })
     }
 
     /// A pool over an existing one; for tests and tools.
     pub fn from_pool(pool: PgPool) -> Self {
-        Self { pool }
+        Self { db: Db::new(pool, DEFAULT_STATEMENT_TIMEOUT) }
     }
 
-    /// The pool, for the functions of this crate and for tests.
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
+    /// The pool, for the functions of this crate and for tests. Every statement on it has an end.
+    pub fn pool(&self) -> &Db {
+        &self.db
     }
 
     /// Closes the connections once they are idle.
     pub async fn close(&self) {
-        self.pool.close().await;
+        // A connection that does not answer a goodbye is none that has to be waited for.
+        let _closed_or_late = tokio::time::timeout(CLOSE_PATIENCE, self.db.inner().close()).await;
     }
 
     /// Connections open and idle, for metrics.
     pub fn pool_size(&self) -> (u32, usize) {
-        (self.pool.size(), self.pool.num_idle())
+        (self.db.inner().size(), self.db.inner().num_idle())
     }
 
     /// Asks the database for the time.
     pub async fn read_clock(&self) -> StoreResult<ClockReading> {
-        let mut connection = self.pool.acquire().await?;
+        // Not counting the wait for a connection, which would make the reading worse than it is.
+        let mut connection = self.db.acquire().await?;
         let sent = Instant::now();
-        let row = sqlx::query("SELECT clock_timestamp()").fetch_one(&mut *connection).await?;
+        let asked = async { Ok(sqlx::query("SELECT clock_timestamp()").fetch_one(&mut *connection).await?) };
+        let row = self.db.within(asked).await?;
+        let received = Instant::now();
+        connection.is_well();
         let database: DateTime<Utc> = row.try_get(0).map_err(StoreError::from)?;
         #[cfg(any(feature = "fault-injection", feature = "planted-bugs"))]
         let database = database + crate::planted::clock_fault();
-        Ok(ClockReading { database, sent, received: Instant::now() })
+        Ok(ClockReading { database, sent, received })
     }
 
     /// What the server has done so far, for measurements.
@@ -154,6 +164,6 @@ impl Store {
 
     /// A server setting as `SHOW` prints it: `fsync`, `synchronous_commit`, …
     pub async fn server_setting(&self, name: &str) -> StoreResult<String> {
-        Ok(sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&self.db).await?)
     }
 }

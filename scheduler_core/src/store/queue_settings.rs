@@ -90,18 +90,22 @@ impl Store {
         name: &str,
         change: &QueueChange,
     ) -> StoreResult<QueueChanged> {
-        let mut transaction = self.pool().begin().await?;
-        let created = make_queue(&mut transaction, merchant, name).await?;
-        let moved: bool = sqlx::query_scalar(CHANGE)
-            .bind(merchant.0)
-            .bind(name)
-            .bind(&change.lane)
-            .bind(change.concurrency.is_some())
-            .bind(change.concurrency.flatten())
-            .bind(change.concurrency_key_limit)
-            .fetch_one(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
+        let changing = async {
+            let mut transaction = self.pool().begin().await?;
+            let created = make_queue(&mut transaction, merchant, name).await?;
+            let moved: bool = sqlx::query_scalar(CHANGE)
+                .bind(merchant.0)
+                .bind(name)
+                .bind(&change.lane)
+                .bind(change.concurrency.is_some())
+                .bind(change.concurrency.flatten())
+                .bind(change.concurrency_key_limit)
+                .fetch_one(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok((created, moved))
+        };
+        let (created, moved) = self.pool().within(changing).await?;
         if change.concurrency.flatten().is_some() && !created {
             self.count_running(merchant).await?;
         }
@@ -114,26 +118,32 @@ impl Store {
     /// # Errors
     /// When the database does not do it. Doing it again is safe.
     pub async fn set_merchant_concurrency(&self, merchant: MerchantId, limit: Option<i32>) -> StoreResult<bool> {
-        let mut transaction = self.pool().begin().await?;
-        let found = sqlx::query("UPDATE merchants SET concurrency = $2 WHERE id = $1")
-            .bind(merchant.0)
-            .bind(limit)
-            .execute(&mut *transaction)
-            .await?;
-        // A second statement: a queue that was made meanwhile has waited for the merchant's row, or is seen here.
-        sqlx::query(
-            "UPDATE queues SET merchant_concurrency = $2
+        let found = self
+            .pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                let found = sqlx::query("UPDATE merchants SET concurrency = $2 WHERE id = $1")
+                    .bind(merchant.0)
+                    .bind(limit)
+                    .execute(&mut *transaction)
+                    .await?;
+                // A second statement: a queue that was made meanwhile has waited for the merchant's row, or is seen here.
+                sqlx::query(
+                    "UPDATE queues SET merchant_concurrency = $2
               WHERE merchant_id = $1 AND merchant_concurrency IS DISTINCT FROM $2",
-        )
-        .bind(merchant.0)
-        .bind(limit)
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
+                )
+                .bind(merchant.0)
+                .bind(limit)
+                .execute(&mut *transaction)
+                .await?;
+                transaction.commit().await?;
+                Ok(found.rows_affected() == 1)
+            })
+            .await?;
         if limit.is_some() {
             self.count_running(merchant).await?;
         }
-        Ok(found.rows_affected() == 1)
+        Ok(found)
     }
 
     /// Whether a living executor serves this lane.

@@ -16,7 +16,8 @@ pub struct SchemaVersion {
 impl Store {
     /// Applies what is missing. Any number of processes may call it at once.
     pub async fn migrate(&self) -> StoreResult<()> {
-        MIGRATOR.run(self.pool()).await.map_err(StoreError::Migrate)
+        // Without a limit: a migration takes the time that it takes.
+        MIGRATOR.run(self.pool().inner()).await.map_err(StoreError::Migrate)
     }
 
     /// Compares the database with this program.

@@ -56,6 +56,8 @@ metrics! {
     Histogram Seconds HTTP_REQUEST_SECONDS = "http_request_seconds" ["route", "method"];
     /// HTTP requests being worked on.
     Gauge Count HTTP_REQUESTS_IN_FLIGHT = "http_requests_in_flight" [];
+    /// Requests refused at once because too many were being worked on.
+    Counter Count REQUESTS_SHED_TOTAL = "requests_shed_total" [];
     /// Jobs that share one insert and one commit.
     Histogram Count INGEST_GROUP_SIZE = "ingest_group_size" [];
     /// From taking a group of creates to its commit.

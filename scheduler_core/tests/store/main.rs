@@ -3,5 +3,7 @@
 
 mod caps;
 mod caps_races;
+mod connections;
+mod line;
 mod queue_settings;
 mod world;

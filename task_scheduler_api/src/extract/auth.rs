@@ -50,7 +50,9 @@ impl<S: RequiredScope> FromRequestParts<AppState> for Caller<S> {
         }
         let sent = parts.headers.get("x-api-key").and_then(|value| value.to_str().ok());
         let secret = sent.and_then(ApiKeySecret::parse).ok_or_else(unauthorized)?;
-        let key = app.keys.look_up(&app.store, &secret.id).await?.ok_or_else(unauthorized)?;
+        // Whatever keeps the key from being read, nothing was done yet.
+        let key = app.keys.look_up(&app.store, &secret.id).await.map_err(|error| Problem::from(error).of_a_read())?;
+        let key = key.ok_or_else(unauthorized)?;
         let now = app.clock.now();
         if !key.accepts(&secret, now) {
             return Err(unauthorized());

@@ -3,9 +3,10 @@
 use super::group::Group;
 use super::{Ingested, Waiting};
 use crate::hints::Hints;
-use crate::problem::Problem;
+use crate::problem::{OUTCOME_UNKNOWN, Problem};
 use metrics::{counter, histogram};
 use scheduler_core::domain::JobId;
+use scheduler_core::health::LoopHealth;
 use scheduler_core::store::idempotency::KeyHolder;
 use scheduler_core::store::job_create::{CreateOutcome, CreateTogether, KeyedAnswer, NewJob, Single};
 use scheduler_core::store::{ErrorClass, Store, StoreResult};
@@ -23,6 +24,9 @@ const RESOLVE_PAUSES: [Duration; 3] =
 /// How long the creates of a failed group may take one by one before the rest is refused after an error.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often a flusher without work says that it is well.
+const REPORT: Duration = Duration::from_secs(5);
+
 /// Writes groups, one after the other.
 pub(super) struct Flusher {
     pub store: Store,
@@ -32,14 +36,32 @@ pub(super) struct Flusher {
 
 impl Flusher {
     /// Until the queue is closed and empty.
-    pub(super) async fn run(self, queue: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+    pub(super) async fn run(self, queue: Arc<Mutex<mpsc::Receiver<Waiting>>>, health: LoopHealth) {
         loop {
-            let mut waiting = Vec::new();
-            // The lock is the place at the front of the queue; it is not held while writing.
-            if queue.lock().await.recv_many(&mut waiting, self.group_max).await == 0 {
+            let waiting = self.next(&queue, &health).await;
+            if waiting.is_empty() {
+                health.finished();
                 return;
             }
             self.flush(Group::of(waiting)).await;
+            health.progress();
+        }
+    }
+
+    /// What waits, at most a group; nothing once the queue is closed. Waiting for work is no illness.
+    async fn next(&self, queue: &Mutex<mpsc::Receiver<Waiting>>, health: &LoopHealth) -> Vec<Waiting> {
+        let taking = async {
+            let mut waiting = Vec::new();
+            // The lock is the place at the front of the queue; it is not held while writing.
+            queue.lock().await.recv_many(&mut waiting, self.group_max).await;
+            waiting
+        };
+        tokio::pin!(taking);
+        loop {
+            tokio::select! {
+                waiting = &mut taking => return waiting,
+                () = tokio::time::sleep(REPORT) => health.progress(),
+            }
         }
     }
 
@@ -75,7 +97,7 @@ impl Flusher {
     async fn recover(&self, mut group: Group) {
         let Some(existing) = self.resolve(&group).await else {
             let unknown = Problem::unavailable(
-                "outcome_unknown",
+                OUTCOME_UNKNOWN,
                 "the database went away while the job was written; it may exist: look for it, or repeat with an Idempotency-Key",
             );
             return group.answer(|_| Some(Ingested::Refused(unknown.clone())));

@@ -13,12 +13,17 @@ use crate::problem::Problem;
 use flush::Flusher;
 use scheduler_core::config::ApiSettings;
 use scheduler_core::domain::JobId;
+use scheduler_core::health::Health;
 use scheduler_core::planted::planted;
 use scheduler_core::store::Store;
 use scheduler_core::store::idempotency::{KeyHolder, StoredAnswer};
 use scheduler_core::store::job_create::Single;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// A flusher that has not got its group written for so long is stuck.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
 
 /// What became of one create.
 #[derive(Clone, Debug)]
@@ -53,12 +58,13 @@ pub struct Ingest {
 
 impl Ingest {
     /// Starts the flushers.
-    pub fn start(store: Store, hints: Hints, settings: &ApiSettings) -> Self {
+    /// Each flusher shows in `health`; one that makes no progress makes the process unready.
+    pub fn start(store: Store, hints: Hints, settings: &ApiSettings, health: &Health) -> Self {
         let (queue, waiting) = mpsc::channel(settings.ingest_queue_max);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..settings.ingest_flushers {
             let flusher = Flusher { store: store.clone(), hints: hints.clone(), group_max: settings.ingest_group_max };
-            tokio::spawn(flusher.run(Arc::clone(&waiting)));
+            tokio::spawn(flusher.run(Arc::clone(&waiting), health.register_loop("ingest", MAX_SILENCE)));
         }
         Self { queue }
     }

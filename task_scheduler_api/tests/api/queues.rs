@@ -62,3 +62,61 @@ async fn only_queues_that_were_used_exist() {
     }
     assert_eq!(world.get("/v1/queues").await.expect(200)["data"], json!([]));
 }
+
+async fn change(world: &World, name: &str, body: serde_json::Value) -> crate::world::Answer {
+    let request = world.request(reqwest::Method::PATCH, &format!("/v1/queues/{name}"));
+    crate::world::Answer::of(request.json(&body)).await
+}
+
+#[tokio::test]
+async fn a_queue_is_made_and_changed() {
+    let world = World::new().await;
+    let made = change(&world, "mail%2Fout", json!({"concurrency": 20, "concurrency_key_limit": 3})).await.expect(201);
+    assert_eq!((&made["name"], &made["lane"], &made["warnings"]), (&json!("mail/out"), &json!("default"), &json!([])));
+    assert_eq!((&made["concurrency"], &made["concurrency_key_limit"]), (&json!(20), &json!(3)));
+    let changed = change(&world, "mail%2Fout", json!({"concurrency": null})).await.expect(200);
+    assert_eq!((&changed["concurrency"], &changed["concurrency_key_limit"]), (&json!(null), &json!(3)));
+    change(&world, "mail%2Fout", json!({})).await.expect(200);
+    let shown = world.get("/v1/queues").await.expect(200);
+    assert_eq!(shown["data"][0]["concurrency_key_limit"], json!(3));
+}
+
+#[tokio::test]
+async fn a_lane_that_nobody_serves_is_warned_about_and_new_jobs_go_there() {
+    let world = World::new().await;
+    let first = world.create(json!({})).await;
+    let moved = change(&world, "default", json!({"lane": "slow"})).await.expect(200);
+    assert!(moved["warnings"][0].as_str().unwrap().contains("no executor serves the lane `slow`"), "{moved}");
+    let second = world.create(json!({})).await;
+    let lane = |job| format!("SELECT lane FROM jobs_live WHERE id = '{job}'");
+    assert_eq!(test_support::sql::text(world.store(), &lane(second)).await.as_deref(), Some("slow"));
+    assert_eq!(test_support::sql::text(world.store(), &lane(first)).await.as_deref(), Some("default"), "not yet");
+    let session = scheduler_core::domain::SessionId::random();
+    world.store().open_session(session, "test", 1, &["slow".to_owned()]).await.unwrap();
+    assert_eq!(change(&world, "default", json!({"lane": "slow"})).await.expect(200)["warnings"], json!([]));
+}
+
+#[tokio::test]
+async fn bad_settings_of_a_queue_are_pointed_at() {
+    let world = World::new().await;
+    for (body, pointer) in [
+        (json!({"concurrency": 0}), "/concurrency"),
+        (json!({"concurrency": 1_000_001}), "/concurrency"),
+        (json!({"concurrency_key_limit": 0}), "/concurrency_key_limit"),
+        (json!({"lane": ""}), "/lane"),
+        (json!({"lane": "a b"}), "/lane"),
+        (json!({"concurency": 1}), "/concurency"),
+        (json!({"concurrency": "2"}), "/concurrency"),
+    ] {
+        change(&world, "default", body).await.invalid(pointer);
+    }
+    change(&world, "a%20b", json!({})).await.invalid("/name");
+    assert_eq!(world.get("/v1/queues").await.expect(200)["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_concurrency_key_is_shown_with_its_job() {
+    let world = World::new().await;
+    let id = world.create(json!({"concurrency_key": "customer-17"})).await;
+    assert_eq!(world.get(&format!("/v1/jobs/{id}")).await.expect(200)["concurrency_key"], json!("customer-17"));
+}

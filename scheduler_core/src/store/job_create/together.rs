@@ -90,13 +90,16 @@ impl Store {
     /// # Errors
     /// When the database does not do it. After an error of the class `Unknown` call it again with `again`.
     pub async fn create_together(&self, request: &CreateTogether<'_>) -> StoreResult<CreateOutcome> {
-        let mut transaction = self.pool().begin().await?;
-        let outcome = create(&mut transaction, request).await?;
-        match outcome {
-            CreateOutcome::Created(_) => transaction.commit().await?,
-            _ => transaction.rollback().await?,
-        }
-        match outcome {
+        let creating = async {
+            let mut transaction = self.pool().begin().await?;
+            let outcome = create(&mut transaction, request).await?;
+            match outcome {
+                CreateOutcome::Created(_) => transaction.commit().await?,
+                _ => transaction.rollback().await?,
+            }
+            Ok(outcome)
+        };
+        match self.pool().within(creating).await? {
             CreateOutcome::Duplicate { job_index, .. } => self.explain_duplicate(request, job_index).await,
             outcome => Ok(outcome),
         }

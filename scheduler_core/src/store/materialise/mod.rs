@@ -92,7 +92,9 @@ impl Store {
                 [] => return Err(error),
                 [alone] => {
                     let mut connection = self.pool().acquire().await?;
-                    postpone(&mut connection, alone, now + options.lookahead).await?;
+                    let postponing = postpone(&mut connection, alone, now + options.lookahead);
+                    self.pool().within(postponing).await?;
+                    connection.is_well();
                     return Ok(Materialised { broken: vec![refused(alone, &error)], more: true, ..Default::default() });
                 }
                 _ => limit = locked.len() / 2,
@@ -108,8 +110,9 @@ impl Store {
     ) -> Result<Materialised, Failed> {
         let nothing_locked = |error: StoreError| Failed { error, locked: Vec::new() };
         let mut transaction = self.pool().begin().await.map_err(|error| nothing_locked(error.into()))?;
-        let rows = lock_due(&mut transaction, now + options.lookahead, limit).await.map_err(nothing_locked)?;
-        let written = write_batch(&mut transaction, &rows, now, options).await;
+        let locking = lock_due(&mut transaction, now + options.lookahead, limit);
+        let rows = self.pool().within(locking).await.map_err(nothing_locked)?;
+        let written = self.pool().within(write_batch(&mut transaction, &rows, now, options)).await;
         let failed = |error| Failed { error, locked: rows.iter().map(|r| (r.merchant_id, r.id, r.version)).collect() };
         let mut done = match written {
             Ok(done) => done,

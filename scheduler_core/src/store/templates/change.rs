@@ -93,6 +93,7 @@ impl Store {
         change: TemplateChange<'_>,
         now: DateTime<Utc>,
     ) -> StoreResult<TemplateChanged> {
+        self.pool().within(async {
         let mut transaction = self.pool().begin().await?;
         let changed = change_in(&mut transaction, (merchant, id), if_versions, change, now).await?;
         match changed {
@@ -100,6 +101,7 @@ impl Store {
             _ => transaction.rollback().await?,
         }
         Ok(changed)
+    }).await
     }
 }
 

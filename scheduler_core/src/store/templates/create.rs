@@ -60,6 +60,7 @@ impl Store {
     /// # Errors
     /// When the database does not do it. After an error of the class `Unknown` it may be there; its name tells.
     pub async fn create_template(&self, new: &NewTemplate<'_>) -> StoreResult<TemplateCreated> {
+        self.pool().within(async {
         let mut transaction = self.pool().begin().await?;
         if let Some(holder) = take(&mut transaction, new.merchant, &new.key).await? {
             transaction.rollback().await?;
@@ -80,6 +81,7 @@ impl Store {
         answer(&mut transaction, new.merchant, &new.key, &template).await?;
         transaction.commit().await?;
         Ok(TemplateCreated::Created(Box::new(template)))
+    }).await
     }
 }
 

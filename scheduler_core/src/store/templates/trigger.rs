@@ -49,6 +49,7 @@ impl Store {
     /// # Errors
     /// When the database does not do it, or the template cannot be read.
     pub async fn trigger_template(&self, trigger: &Trigger<'_>) -> StoreResult<Triggered> {
+        self.pool().within(async {
         let mut transaction = self.pool().begin().await?;
         if let Some(holder) = take(&mut transaction, trigger.merchant, &trigger.key).await? {
             transaction.rollback().await?;
@@ -73,6 +74,7 @@ impl Store {
         answer(&mut transaction, trigger.merchant, &trigger.key, &job).await?;
         transaction.commit().await?;
         Ok(Triggered::Created { job: Box::new(job), lane: new.lane })
+    }).await
     }
 }
 

@@ -41,6 +41,7 @@ impl Store {
     /// # Errors
     /// When the database does not do it. Doing it again is safe.
     pub async fn cancel(&self, merchant: MerchantId, job: JobId) -> StoreResult<Cancel> {
+        self.pool().within(async {
         if planted("cancel_only_in_redis") {
             return Ok(Cancel::Requested);
         }
@@ -53,6 +54,7 @@ impl Store {
                 return Ok(outcome);
             }
         }
+    }).await
     }
 }
 

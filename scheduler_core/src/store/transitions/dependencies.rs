@@ -244,26 +244,30 @@ impl Store {
     /// # Errors
     /// When the database does not answer; the announcements then stay.
     pub async fn judge_endings(&self, limit: usize) -> StoreResult<Judged> {
-        let limit_rows = row_limit(limit);
-        let mut transaction = self.pool().begin().await?;
-        let endings: Vec<(Uuid, Uuid)> =
-            sqlx::query_as(TAKE_ENDINGS).bind(limit_rows).fetch_all(&mut *transaction).await?;
-        if endings.is_empty() {
-            return Ok(Judged::default());
-        }
-        let (merchants, parents): (Vec<_>, Vec<_>) = endings.into_iter().unzip();
-        let children: Vec<(Uuid, Uuid)> = sqlx::query_as(CHILDREN)
-            .bind(&merchants)
-            .bind(&parents)
-            .bind(limit_rows)
-            .fetch_all(&mut *transaction)
-            .await?;
-        let children = keys(children);
-        let mut judged = judge(&mut transaction, &children).await?;
-        judged.more = children.len() >= limit || parents.len() >= limit || !judged.skipped.is_empty();
-        sqlx::query(DROP_ENDINGS).bind(merchants).bind(parents).execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(judged)
+        self.pool()
+            .within(async {
+                let limit_rows = row_limit(limit);
+                let mut transaction = self.pool().begin().await?;
+                let endings: Vec<(Uuid, Uuid)> =
+                    sqlx::query_as(TAKE_ENDINGS).bind(limit_rows).fetch_all(&mut *transaction).await?;
+                if endings.is_empty() {
+                    return Ok(Judged::default());
+                }
+                let (merchants, parents): (Vec<_>, Vec<_>) = endings.into_iter().unzip();
+                let children: Vec<(Uuid, Uuid)> = sqlx::query_as(CHILDREN)
+                    .bind(&merchants)
+                    .bind(&parents)
+                    .bind(limit_rows)
+                    .fetch_all(&mut *transaction)
+                    .await?;
+                let children = keys(children);
+                let mut judged = judge(&mut transaction, &children).await?;
+                judged.more = children.len() >= limit || parents.len() >= limit || !judged.skipped.is_empty();
+                sqlx::query(DROP_ENDINGS).bind(merchants).bind(parents).execute(&mut *transaction).await?;
+                transaction.commit().await?;
+                Ok(judged)
+            })
+            .await
     }
 
     /// Judges these jobs as far as they are blocked.
@@ -271,10 +275,14 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn judge_blocked(&self, children: &[(MerchantId, JobId)]) -> StoreResult<Judged> {
-        let mut transaction = self.pool().begin().await?;
-        let judged = judge(&mut transaction, children).await?;
-        transaction.commit().await?;
-        Ok(judged)
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                let judged = judge(&mut transaction, children).await?;
+                transaction.commit().await?;
+                Ok(judged)
+            })
+            .await
     }
 
     /// Reads up to `limit` blocked jobs, those behind `after`, and says which of them are to be judged: a parent has

@@ -94,17 +94,21 @@ impl Store {
     /// # Errors
     /// When the database does not answer, a key was waited for too long, or the data of some job is refused.
     pub async fn expire_overdue(&self, jobs: &[OverdueStart]) -> StoreResult<Expired> {
-        let wanted: Vec<_> = jobs.iter().map(|overdue| (overdue.merchant, overdue.job)).collect();
-        let mut transaction = self.pool().begin().await?;
-        let held = take_keys(&mut transaction, &wanted).await?;
-        if held.is_empty() {
-            transaction.rollback().await?;
-            return Ok(Expired::default());
-        }
-        let expired = expire_held(&mut transaction, &held).await?;
-        release_keys(&mut transaction, held).await?;
-        transaction.commit().await?;
-        Ok(expired)
+        self.pool()
+            .within(async {
+                let wanted: Vec<_> = jobs.iter().map(|overdue| (overdue.merchant, overdue.job)).collect();
+                let mut transaction = self.pool().begin().await?;
+                let held = take_keys(&mut transaction, &wanted).await?;
+                if held.is_empty() {
+                    transaction.rollback().await?;
+                    return Ok(Expired::default());
+                }
+                let expired = expire_held(&mut transaction, &held).await?;
+                release_keys(&mut transaction, held).await?;
+                transaction.commit().await?;
+                Ok(expired)
+            })
+            .await
     }
 }
 

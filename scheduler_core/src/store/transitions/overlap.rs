@@ -98,13 +98,17 @@ impl Store {
     /// # Errors
     /// When the database does not answer; nothing is changed then, unless it was the commit that got no answer.
     pub async fn skip_overlaps(&self, jobs: &[(MerchantId, JobId)]) -> StoreResult<Vec<(MerchantId, JobId)>> {
-        if jobs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut transaction = self.pool().begin().await?;
-        let skipped = skip(&mut transaction, jobs).await?;
-        transaction.commit().await?;
-        Ok(skipped)
+        self.pool()
+            .within(async {
+                if jobs.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let mut transaction = self.pool().begin().await?;
+                let skipped = skip(&mut transaction, jobs).await?;
+                transaction.commit().await?;
+                Ok(skipped)
+            })
+            .await
     }
 
     /// Reads up to `limit` due jobs whose overlap policy is `skip`, those behind `after`, in due order over all lanes.

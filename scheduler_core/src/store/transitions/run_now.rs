@@ -31,10 +31,14 @@ impl Store {
     /// # Errors
     /// When the database does not do it. Doing it again is safe.
     pub async fn run_now(&self, merchant: MerchantId, job: JobId) -> StoreResult<RunNow> {
-        let mut transaction = self.pool().begin().await?;
-        let outcome = try_run(&mut transaction, merchant, job).await?;
-        transaction.commit().await?;
-        Ok(outcome)
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                let outcome = try_run(&mut transaction, merchant, job).await?;
+                transaction.commit().await?;
+                Ok(outcome)
+            })
+            .await
     }
 }
 

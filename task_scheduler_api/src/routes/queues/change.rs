@@ -93,7 +93,7 @@ pub async fn change_queue(
     app.lanes.forget(caller.merchant, &name);
     let queue = find(&app, caller.merchant, &name).await?;
     // More may run by now, or on another lane.
-    app.hints.lane(&queue.lane);
+    app.hints.lane(queue.lane.clone());
     let mut warnings = Vec::new();
     if let Some(lane) = named_lane
         && !app.store.is_lane_served(&lane).await?
