@@ -85,6 +85,7 @@ impl Reaper {
 
     async fn account(&self, reaped: &Reaped) {
         metrics::counter!(names::JOBS_REAPED_TOTAL).increment(reaped.jobs());
+        metrics::counter!(names::JOB_REDELIVERIES_TOTAL).increment(reaped.retried.len() as u64);
         metrics::counter!(names::JOBS_FINISHED_TOTAL, "state" => "cancelled").increment(reaped.cancelled);
         if reaped.dead > 0 {
             metrics::counter!(names::JOBS_FINISHED_TOTAL, "state" => "dead").increment(reaped.dead);

@@ -130,6 +130,8 @@ metrics! {
     Counter Count CAP_DRIFT_TOTAL = "cap_drift_total" [];
     /// Jobs that were moved to the new lane of their queue.
     Counter Count JOBS_MOVED_TOTAL = "jobs_moved_total" [];
+    /// Jobs given out again because the executor that ran them vanished.
+    Counter Count JOB_REDELIVERIES_TOTAL = "job_redeliveries_total" [];
     /// Attempts taken back from lost sessions.
     Counter Count JOBS_REAPED_TOTAL = "jobs_reaped_total" [];
     /// Failed jobs put back to wait for another attempt.
@@ -159,6 +161,17 @@ metrics! {
     /// How far the estimate of the database clock may be off.
     Gauge Seconds CLOCK_ERROR_SECONDS = "clock_error_seconds" [];
 }
+
+/// Metrics that somebody should look at when they move; each has a page in `docs/runbooks/`.
+pub const WITH_RUNBOOK: &[&str] = &[
+    LEASES_OVERDUE,
+    SESSIONS_LOST_TOTAL,
+    JOB_REDELIVERIES_TOTAL,
+    RESULTS_STALE_TOTAL,
+    POPULATOR_REPAIRS_TOTAL,
+    CAP_DRIFT_TOTAL,
+    REQUESTS_SHED_TOTAL,
+];
 
 /// Tells the installed recorder the description and unit of every metric.
 pub fn describe_all() {

@@ -12,8 +12,12 @@ use test_support::{eventually, sql};
 const SOON: Duration = Duration::from_secs(20);
 
 fn store_at(url: &str, connections: u32) -> Store {
+    store_with(url, connections, Duration::from_millis(500))
+}
+
+fn store_with(url: &str, connections: u32, statement_timeout: Duration) -> Store {
     let options = StoreOptions {
-        statement_timeout: Duration::from_millis(500),
+        statement_timeout,
         acquire_timeout: Duration::from_secs(2),
         ..StoreOptions::new(url, StoreRole::Durable, connections, "test_line")
     };
@@ -93,7 +97,8 @@ async fn a_redrive_whose_answer_is_lost_is_resolved_by_its_id() {
     world.results.bury(&[BurialOrder { key: failed[0].key, reason: "exhausted" }]).await.unwrap();
 
     let line = Line::to(world.db.url()).await;
-    let store = store_at(&line.url(world.db.url()), 2);
+    // Long enough for the insert to wait until the answers are cut.
+    let store = store_with(&line.url(world.db.url()), 2, Duration::from_secs(3));
     let now = store.read_clock().await.unwrap().database;
     // The connection is there and asked whether it is well before the answers stop.
     let redriving = store.redrive(world.merchant, key.job, true, now);
