@@ -41,25 +41,29 @@ impl Store {
         freeze: &Freeze,
         now: DateTime<Utc>,
     ) -> StoreResult<FreezeCreated> {
-        let mut transaction = self.pool().begin().await?;
-        let made = sqlx::query(CREATE)
-            .bind(merchant.0)
-            .bind(&freeze.name)
-            .bind(freeze.starts_at)
-            .bind(freeze.ends_at)
-            .bind(freeze.action.as_str())
-            .bind(now)
-            .bind(MOST)
-            .execute(&mut *transaction)
-            .await?;
-        if made.rows_affected() == 0 {
-            let taken = sqlx::query("SELECT 1 FROM freezes WHERE merchant_id = $1 AND name = $2");
-            let taken = taken.bind(merchant.0).bind(&freeze.name).fetch_optional(&mut *transaction).await?;
-            return Ok(if taken.is_some() { FreezeCreated::NameTaken } else { FreezeCreated::TooMany });
-        }
-        ask_for_replan_of_all(&mut transaction, merchant).await?;
-        transaction.commit().await?;
-        Ok(FreezeCreated::Created)
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                let made = sqlx::query(CREATE)
+                    .bind(merchant.0)
+                    .bind(&freeze.name)
+                    .bind(freeze.starts_at)
+                    .bind(freeze.ends_at)
+                    .bind(freeze.action.as_str())
+                    .bind(now)
+                    .bind(MOST)
+                    .execute(&mut *transaction)
+                    .await?;
+                if made.rows_affected() == 0 {
+                    let taken = sqlx::query("SELECT 1 FROM freezes WHERE merchant_id = $1 AND name = $2");
+                    let taken = taken.bind(merchant.0).bind(&freeze.name).fetch_optional(&mut *transaction).await?;
+                    return Ok(if taken.is_some() { FreezeCreated::NameTaken } else { FreezeCreated::TooMany });
+                }
+                ask_for_replan_of_all(&mut transaction, merchant).await?;
+                transaction.commit().await?;
+                Ok(FreezeCreated::Created)
+            })
+            .await
     }
 
     /// The merchant's windows in the order of their beginnings.
@@ -67,8 +71,12 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn list_freezes(&self, merchant: MerchantId) -> StoreResult<Vec<Freeze>> {
-        let mut connection = self.pool().acquire().await?;
-        Ok(read(&mut connection, &[merchant.0], None).await?.remove(&merchant.0).unwrap_or_default())
+        self.pool()
+            .within(async {
+                let mut connection = self.pool().acquire().await?;
+                Ok(read(&mut connection, &[merchant.0], None).await?.remove(&merchant.0).unwrap_or_default())
+            })
+            .await
     }
 
     /// Removes a window; `false` when there is none of that name. What it held and what is not due yet is planned anew.
@@ -76,18 +84,22 @@ impl Store {
     /// # Errors
     /// When the database does not do it.
     pub async fn delete_freeze(&self, merchant: MerchantId, name: &str) -> StoreResult<bool> {
-        let mut transaction = self.pool().begin().await?;
-        let gone = sqlx::query("DELETE FROM freezes WHERE merchant_id = $1 AND name = $2")
-            .bind(merchant.0)
-            .bind(name)
-            .execute(&mut *transaction)
-            .await?;
-        if gone.rows_affected() == 0 {
-            return Ok(false);
-        }
-        ask_for_replan_of_all(&mut transaction, merchant).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                let gone = sqlx::query("DELETE FROM freezes WHERE merchant_id = $1 AND name = $2")
+                    .bind(merchant.0)
+                    .bind(name)
+                    .execute(&mut *transaction)
+                    .await?;
+                if gone.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                ask_for_replan_of_all(&mut transaction, merchant).await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
     }
 }
 

@@ -96,6 +96,8 @@ impl Store {
             ("statement_timeout", &milliseconds(options.statement_timeout)),
             ("idle_in_transaction_session_timeout", "15000"),
             ("lock_timeout", "5000"),
+            // A connection that was abandoned is rolled back whether it was in a transaction or not; no need to hear so.
+            ("client_min_messages", "error"),
             ("timezone", "UTC"),
             ("enable_seqscan", scans),
             ("enable_hashjoin", scans),
@@ -156,7 +158,7 @@ impl Store {
             "SELECT (pg_current_wal_lsn() - '0/0')::bigint, xact_commit
                FROM pg_stat_database WHERE datname = current_database()",
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&self.db)
         .await?;
         let count = |number: i64| u64::try_from(number).unwrap_or(0);
         Ok(ServerActivity { wal_bytes: count(wal_bytes), commits: count(commits) })

@@ -93,15 +93,17 @@ impl Store {
         change: TemplateChange<'_>,
         now: DateTime<Utc>,
     ) -> StoreResult<TemplateChanged> {
-        self.pool().within(async {
-        let mut transaction = self.pool().begin().await?;
-        let changed = change_in(&mut transaction, (merchant, id), if_versions, change, now).await?;
-        match changed {
-            TemplateChanged::Done { .. } | TemplateChanged::Behind => transaction.commit().await?,
-            _ => transaction.rollback().await?,
-        }
-        Ok(changed)
-    }).await
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                let changed = change_in(&mut transaction, (merchant, id), if_versions, change, now).await?;
+                match changed {
+                    TemplateChanged::Done { .. } | TemplateChanged::Behind => transaction.commit().await?,
+                    _ => transaction.rollback().await?,
+                }
+                Ok(changed)
+            })
+            .await
     }
 }
 

@@ -24,13 +24,17 @@ impl Store {
         template: TemplateId,
         now: DateTime<Utc>,
     ) -> StoreResult<Vec<MaterialisedJob>> {
-        let mut transaction = self.pool().begin().await?;
-        let Some(row) = lock(&mut transaction, merchant, template).await? else {
-            return Ok(Vec::new());
-        };
-        let jobs = replan_locked(&mut transaction, &row, now).await?;
-        transaction.commit().await?;
-        Ok(jobs)
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                let Some(row) = lock(&mut transaction, merchant, template).await? else {
+                    return Ok(Vec::new());
+                };
+                let jobs = replan_locked(&mut transaction, &row, now).await?;
+                transaction.commit().await?;
+                Ok(jobs)
+            })
+            .await
     }
 
     /// Has the recurrence managers plan these templates anew, within moments.
@@ -38,9 +42,13 @@ impl Store {
     /// # Errors
     /// When the database does not do it.
     pub async fn ask_for_replan(&self, merchant: MerchantId, templates: &[TemplateId]) -> StoreResult<()> {
-        let keys: Vec<_> = templates.iter().map(|template| (merchant.0, template.0)).collect();
-        let mut connection = self.pool().acquire().await?;
-        ask_for_review(&mut connection, &keys, ReviewKind::Replan).await
+        self.pool()
+            .within(async {
+                let keys: Vec<_> = templates.iter().map(|template| (merchant.0, template.0)).collect();
+                let mut connection = self.pool().acquire().await?;
+                ask_for_review(&mut connection, &keys, ReviewKind::Replan).await
+            })
+            .await
     }
 }
 

@@ -79,25 +79,33 @@ impl Store {
 
     /// The reviews of one template; `false` when there are none.
     async fn review_next(&self, now: DateTime<Utc>, reviewed: &mut Reviewed) -> StoreResult<bool> {
-        let mut transaction = self.pool().begin().await?;
-        let taken: Vec<(Uuid, Uuid, String)> = sqlx::query_as(TAKE).fetch_all(&mut *transaction).await?;
-        let Some((merchant, template, _)) = taken.first() else {
-            return Ok(false);
-        };
-        let key = (MerchantId(*merchant), TemplateId(*template));
-        let kinds: BTreeSet<ReviewKind> = taken.iter().filter_map(|(.., kind)| ReviewKind::parse(kind)).collect();
-        match review(&mut transaction, key, &kinds, now, reviewed).await {
-            Ok(()) => transaction.commit().await?,
-            Err(error) if matches!(error.class(), ErrorClass::Data | ErrorClass::Conflict | ErrorClass::Fatal) => {
-                transaction.rollback().await?;
-                // Not again and again: what is wrong with the template shows when it is planned, too.
-                let drop = sqlx::query("DELETE FROM template_reviews WHERE merchant_id = $1 AND template_id = $2");
-                drop.bind(merchant).bind(template).execute(self.pool()).await?;
-                reviewed.broken.push(error);
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(true)
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                let taken: Vec<(Uuid, Uuid, String)> = sqlx::query_as(TAKE).fetch_all(&mut *transaction).await?;
+                let Some((merchant, template, _)) = taken.first() else {
+                    return Ok(false);
+                };
+                let key = (MerchantId(*merchant), TemplateId(*template));
+                let kinds: BTreeSet<ReviewKind> =
+                    taken.iter().filter_map(|(.., kind)| ReviewKind::parse(kind)).collect();
+                match review(&mut transaction, key, &kinds, now, reviewed).await {
+                    Ok(()) => transaction.commit().await?,
+                    Err(error)
+                        if matches!(error.class(), ErrorClass::Data | ErrorClass::Conflict | ErrorClass::Fatal) =>
+                    {
+                        transaction.rollback().await?;
+                        // Not again and again: what is wrong with the template shows when it is planned, too.
+                        let drop =
+                            sqlx::query("DELETE FROM template_reviews WHERE merchant_id = $1 AND template_id = $2");
+                        drop.bind(merchant).bind(template).execute(self.pool()).await?;
+                        reviewed.broken.push(error);
+                    }
+                    Err(error) => return Err(error),
+                }
+                Ok(true)
+            })
+            .await
     }
 }
 
