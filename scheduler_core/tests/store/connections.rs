@@ -2,6 +2,7 @@
 
 use crate::line::{Line, Mode};
 use crate::world::World;
+use scheduler_core::domain::JobId;
 use scheduler_core::store::dead_letters::Redrive;
 use scheduler_core::store::transitions::verdict::BurialOrder;
 use scheduler_core::store::{ErrorClass, Store, StoreOptions, StoreRole};
@@ -98,9 +99,11 @@ async fn a_redrive_whose_answer_is_lost_is_resolved_by_its_id() {
 
     let line = Line::to(world.db.url()).await;
     // Long enough for the insert to wait until the answers are cut.
-    let store = store_with(&line.url(world.db.url()), 2, Duration::from_secs(3));
+    let store = store_with(&line.url(world.db.url()), 1, Duration::from_secs(3));
     let now = store.read_clock().await.unwrap().database;
-    // The connection is there and asked whether it is well before the answers stop.
+    // The statement is prepared by then, so that one message is all that it takes.
+    let nothing = store.redrive(world.merchant, JobId(uuid::Uuid::nil()), true, now).await.unwrap();
+    assert_eq!(nothing, Redrive::NotFound);
     let redriving = store.redrive(world.merchant, key.job, true, now);
     let cutting = async {
         let written = "SELECT count(*) FROM jobs_live WHERE redriven_from IS NOT NULL";

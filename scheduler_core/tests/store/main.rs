@@ -3,6 +3,7 @@
 
 mod caps;
 mod caps_races;
+mod claims;
 mod connections;
 mod line;
 mod queue_settings;

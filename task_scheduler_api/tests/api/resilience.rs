@@ -125,3 +125,40 @@ async fn a_database_that_drops_its_connections_loses_no_answered_job() {
     let twice = "SELECT count(*) FROM (SELECT external_id FROM jobs_live GROUP BY 1 HAVING count(*) > 1) AS twice";
     assert_eq!(sql::number(world.store(), twice).await, 0);
 }
+
+#[tokio::test]
+async fn a_slow_database_makes_it_shed_while_probes_and_executors_go_on() {
+    let world = World::with(|settings| {
+        settings.api.max_requests = 6;
+        settings.database.max_connections = 4;
+    })
+    .await;
+    let executor = world.executor().await;
+    let mut lock = world.store().pool().begin().await.unwrap();
+    sql::execute_on(&mut lock, "LOCK TABLE jobs_live IN ACCESS EXCLUSIVE MODE").await;
+    let asked = (0..40).map(|n| {
+        let world = &world;
+        async move {
+            match n % 2 {
+                0 => world.get("/v1/jobs").await,
+                _ => world.post("/v1/jobs", job(json!({}))).await,
+            }
+        }
+    });
+    let meanwhile = async {
+        let busy = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'jobs_live'::regclass";
+        eventually(SOON, || async { (sql::number(world.store(), busy).await >= 2).then_some(()) }).await;
+        Answer::of(world.bare(Method::GET, "/health/live")).await.expect(200);
+        assert!(executor.renew().await, "a heartbeat has a connection of its own");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        lock.rollback().await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(futures::future::join_all(asked), meanwhile);
+    let (served, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status.is_success());
+    assert!(!served.is_empty() && refused.len() >= 20, "{} served, {} refused", served.len(), refused.len());
+    for answer in refused {
+        assert_eq!(answer.header("retry-after"), "1");
+        assert_eq!(answer.status, 503);
+    }
+    world.create(json!({})).await;
+}

@@ -250,6 +250,11 @@ impl Executor<'_> {
         wish
     }
 
+    /// Renews its session; whether that still stands.
+    pub async fn renew(&self) -> bool {
+        self.world.database.claims_store().renew_session(self.session, SOON).await.unwrap()
+    }
+
     /// Reports a result.
     pub async fn finish(&self, key: ClaimKey, result: ExecutionResult) {
         let now = seed::database_now(self.world.store()).await;
