@@ -60,28 +60,30 @@ impl Store {
     /// # Errors
     /// When the database does not do it. After an error of the class `Unknown` it may be there; its name tells.
     pub async fn create_template(&self, new: &NewTemplate<'_>) -> StoreResult<TemplateCreated> {
-        self.pool().within(async {
-        let mut transaction = self.pool().begin().await?;
-        if let Some(holder) = take(&mut transaction, new.merchant, &new.key).await? {
-            transaction.rollback().await?;
-            return Ok(TemplateCreated::KeyTaken(holder));
-        }
-        let Some(row) = insert(&mut transaction, new).await? else {
-            transaction.rollback().await?;
-            return Ok(TemplateCreated::NameTaken);
-        };
-        if let Err(missing) = link(&mut transaction, row.merchant_id, row.id, new.schedule).await? {
-            transaction.rollback().await?;
-            return Ok(TemplateCreated::UnknownCalendars(missing));
-        }
-        // Nothing is planned yet; this finds when it is first due.
-        plan_anew(&mut transaction, &row, &[], row.cursor_at, row.cursor_at).await?;
-        let row = read_again(&mut transaction, row).await?;
-        let template = Template::from(row);
-        answer(&mut transaction, new.merchant, &new.key, &template).await?;
-        transaction.commit().await?;
-        Ok(TemplateCreated::Created(Box::new(template)))
-    }).await
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                if let Some(holder) = take(&mut transaction, new.merchant, &new.key).await? {
+                    transaction.rollback().await?;
+                    return Ok(TemplateCreated::KeyTaken(holder));
+                }
+                let Some(row) = insert(&mut transaction, new).await? else {
+                    transaction.rollback().await?;
+                    return Ok(TemplateCreated::NameTaken);
+                };
+                if let Err(missing) = link(&mut transaction, row.merchant_id, row.id, new.schedule).await? {
+                    transaction.rollback().await?;
+                    return Ok(TemplateCreated::UnknownCalendars(missing));
+                }
+                // Nothing is planned yet; this finds when it is first due.
+                plan_anew(&mut transaction, &row, &[], row.cursor_at, row.cursor_at).await?;
+                let row = read_again(&mut transaction, row).await?;
+                let template = Template::from(row);
+                answer(&mut transaction, new.merchant, &new.key, &template).await?;
+                transaction.commit().await?;
+                Ok(TemplateCreated::Created(Box::new(template)))
+            })
+            .await
     }
 }
 

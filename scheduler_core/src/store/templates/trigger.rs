@@ -49,32 +49,34 @@ impl Store {
     /// # Errors
     /// When the database does not do it, or the template cannot be read.
     pub async fn trigger_template(&self, trigger: &Trigger<'_>) -> StoreResult<Triggered> {
-        self.pool().within(async {
-        let mut transaction = self.pool().begin().await?;
-        if let Some(holder) = take(&mut transaction, trigger.merchant, &trigger.key).await? {
-            transaction.rollback().await?;
-            return Ok(Triggered::KeyTaken(holder));
-        }
-        let Some(row) = read(&mut transaction, trigger).await? else {
-            transaction.rollback().await?;
-            return Ok(Triggered::NotFound);
-        };
-        let definition = row.definition()?;
-        let values = values(&mut transaction, trigger, &row, &definition).await?;
-        let spec = definition.job;
-        let lane = lane_of(&mut transaction, trigger.merchant, &spec.queue).await?;
-        let traceparent = trigger.traceparent.clone();
-        let mut new = NewJob::from_spec(spec, trigger.merchant, lane, trigger.now, traceparent);
-        if let Some(values) = values {
-            let (job, scheduled_for) = (new.id, new.run_at);
-            variables::fill_at_birth(&mut new.spec, &Values { job, scheduled_for, ..values });
-        }
-        insert(&mut transaction, trigger.template, &new).await?;
-        let job = Job { template_id: Some(trigger.template), ..new.to_job(Placed::Scheduled) };
-        answer(&mut transaction, trigger.merchant, &trigger.key, &job).await?;
-        transaction.commit().await?;
-        Ok(Triggered::Created { job: Box::new(job), lane: new.lane })
-    }).await
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                if let Some(holder) = take(&mut transaction, trigger.merchant, &trigger.key).await? {
+                    transaction.rollback().await?;
+                    return Ok(Triggered::KeyTaken(holder));
+                }
+                let Some(row) = read(&mut transaction, trigger).await? else {
+                    transaction.rollback().await?;
+                    return Ok(Triggered::NotFound);
+                };
+                let definition = row.definition()?;
+                let values = values(&mut transaction, trigger, &row, &definition).await?;
+                let spec = definition.job;
+                let lane = lane_of(&mut transaction, trigger.merchant, &spec.queue).await?;
+                let traceparent = trigger.traceparent.clone();
+                let mut new = NewJob::from_spec(spec, trigger.merchant, lane, trigger.now, traceparent);
+                if let Some(values) = values {
+                    let (job, scheduled_for) = (new.id, new.run_at);
+                    variables::fill_at_birth(&mut new.spec, &Values { job, scheduled_for, ..values });
+                }
+                insert(&mut transaction, trigger.template, &new).await?;
+                let job = Job { template_id: Some(trigger.template), ..new.to_job(Placed::Scheduled) };
+                answer(&mut transaction, trigger.merchant, &trigger.key, &job).await?;
+                transaction.commit().await?;
+                Ok(Triggered::Created { job: Box::new(job), lane: new.lane })
+            })
+            .await
     }
 }
 
