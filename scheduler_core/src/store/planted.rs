@@ -5,7 +5,7 @@ use super::due::{DueRow, UnitKey, UnitPosition};
 use crate::domain::JobId;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -22,10 +22,10 @@ pub(super) async fn lift(connection: &mut PgConnection, jobs: &[Uuid]) -> StoreR
 }
 
 /// Puts them back a moment later, in a transaction of its own.
-pub(super) async fn lay(pool: &PgPool, rows: serde_json::Value) -> StoreResult<()> {
+pub(super) async fn lay(db: &super::Db, rows: serde_json::Value) -> StoreResult<()> {
     tokio::time::sleep(GAP).await;
     let lay = "INSERT INTO jobs_live SELECT * FROM jsonb_populate_recordset(NULL::jobs_live, $1)";
-    sqlx::query(lay).bind(rows).execute(pool).await?;
+    sqlx::query(lay).bind(rows).execute(db).await?;
     Ok(())
 }
 

@@ -41,20 +41,22 @@ impl Store {
     /// # Errors
     /// When the database does not do it. Doing it again is safe.
     pub async fn cancel(&self, merchant: MerchantId, job: JobId) -> StoreResult<Cancel> {
-        self.pool().within(async {
-        if planted("cancel_only_in_redis") {
-            return Ok(Cancel::Requested);
-        }
-        loop {
-            let mut transaction = self.pool().begin().await?;
-            let outcome = try_cancel(&mut transaction, merchant, job).await?;
-            transaction.commit().await?;
-            // None: the claim went while we looked at it; now nobody is in the way.
-            if let Some(outcome) = outcome {
-                return Ok(outcome);
-            }
-        }
-    }).await
+        self.pool()
+            .within(async {
+                if planted("cancel_only_in_redis") {
+                    return Ok(Cancel::Requested);
+                }
+                loop {
+                    let mut transaction = self.pool().begin().await?;
+                    let outcome = try_cancel(&mut transaction, merchant, job).await?;
+                    transaction.commit().await?;
+                    // None: the claim went while we looked at it; now nobody is in the way.
+                    if let Some(outcome) = outcome {
+                        return Ok(outcome);
+                    }
+                }
+            })
+            .await
     }
 }
 
