@@ -28,6 +28,7 @@ mod words;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use uuid::Uuid;
 
 use calendar::CalendarRules;
 pub use calendar::{Calendar, CalendarSet, CalendarUse, Mode as CalendarMode, Roll};
@@ -92,7 +93,7 @@ impl Schedule {
     fn parse_at(value: &Value, depth: usize) -> Result<Schedule, Vec<ScheduleError>> {
         let object = object::object(value)?;
         let kind = match object::kind(object)? {
-            "cron" => cron::parse(object).map(Kind::Cron),
+            "cron" => cron::parse(object),
             "interval" => interval::parse(object).map(Kind::Interval),
             "once" => once::parse(object).map(Kind::Once),
             "rrule" => rrule::parse(object).map(|set| Kind::Rrule(Box::new(set))),
@@ -183,6 +184,15 @@ impl Schedule {
         }
     }
 
+    /// The same with the values that each `H` of a cron expression has for a template.
+    pub fn describe_for(&self, template: Uuid) -> String {
+        match (&self.kind, &self.calendars) {
+            (Kind::Cron(cron), None) => cron.describe_for(template),
+            (Kind::Cron(cron), Some(rules)) => format!("{}, {}", cron.describe_for(template), rules.describe()),
+            _ => self.describe(),
+        }
+    }
+
     /// The zone in which its local times are meant and shown.
     pub fn timezone(&self) -> Tz {
         self.kind.timezone()
@@ -204,7 +214,7 @@ impl Schedule {
 impl Kind {
     fn next_after(&self, after: DateTime<Utc>, ctx: &EvalContext<'_>) -> Option<Occurrence> {
         match self {
-            Kind::Cron(cron) => cron.next_after(after),
+            Kind::Cron(cron) => cron.next_after(after, ctx.template_id),
             Kind::Interval(interval) => interval.next_after(after, ctx),
             Kind::Once(once) => once.next_after(after),
             Kind::Rrule(set) => set.next_after(after),

@@ -61,7 +61,7 @@ impl DayOfMonth {
                 Item::LastDay { before } => rule.before_last |= 1 << before,
                 Item::NearestWeekday { day } => rule.nearest |= 1 << day,
                 Item::LastWeekday => rule.last_weekday = true,
-                Item::Nth { .. } | Item::LastOfWeekday { .. } => {}
+                Item::Nth { .. } | Item::LastOfWeekday { .. } | Item::Hash { .. } => {}
             }
         }
         rule
@@ -101,7 +101,7 @@ impl DayOfWeek {
                 }
                 Item::Nth { weekday, nth } => rule.nth[nth as usize - 1] |= 1 << (weekday % 7),
                 Item::LastOfWeekday { weekday } => rule.last |= 1 << (weekday % 7),
-                Item::LastDay { .. } | Item::NearestWeekday { .. } | Item::LastWeekday => {}
+                Item::LastDay { .. } | Item::NearestWeekday { .. } | Item::LastWeekday | Item::Hash { .. } => {}
             }
         }
         rule

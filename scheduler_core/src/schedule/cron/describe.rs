@@ -1,5 +1,7 @@
 //! A cron schedule in words.
 
+use uuid::Uuid;
+
 use super::super::civil::{MONTHS, WEEKDAYS};
 use super::super::times::{ALL_HOURS, ALL_SIXTY};
 use super::super::words::{and_list, ordinal};
@@ -19,10 +21,28 @@ const LISTED_TIMES: usize = 6;
 
 impl CronSchedule {
     pub(in super::super) fn describe(&self) -> String {
-        let mut parts = vec![times(&self.pattern)];
-        parts.extend(days(&self.pattern));
-        parts.extend(months(self.pattern.months));
-        parts.extend(years(&self.pattern));
+        match self.hashed {
+            None => self.describe_pattern(&self.pattern),
+            Some(_) => {
+                let (expression, zone) = (self.expression.trim_ascii(), self.wall.timeline.zone());
+                format!("As `{expression}`, each H a fixed value that the template's id decides ({zone})")
+            }
+        }
+    }
+
+    /// With the values that each `H` has for a template.
+    pub(in super::super) fn describe_for(&self, template: Uuid) -> String {
+        match &self.hashed {
+            None => self.describe_pattern(&self.pattern),
+            Some(hashed) => self.describe_pattern(&hashed.pattern(template, &self.pattern)),
+        }
+    }
+
+    fn describe_pattern(&self, pattern: &Pattern) -> String {
+        let mut parts = vec![times(pattern)];
+        parts.extend(days(pattern));
+        parts.extend(months(pattern.months));
+        parts.extend(years(pattern));
         format!("{} ({})", parts.join(", "), self.wall.timeline.zone())
     }
 }

@@ -1,11 +1,14 @@
 //! From the text of an expression to its [`Pattern`].
 
+use std::sync::OnceLock;
+
 use super::super::times::TimeSet;
 use super::super::words::{nearest, quoted};
 use super::days::{DayOfMonth, DayOfWeek, DayRule};
 use super::field::Field;
-use super::item::{Fault, Item, items, starts_with_star};
-use super::pattern::{Pattern, YearSet, bits, expand};
+use super::hash::{self, Hashed};
+use super::item::{Fault, Item, items, starts_with_hashed_step, starts_with_star};
+use super::pattern::{Pattern, YearSet, expand};
 
 /// Longest expression, in bytes; listing every value of every field stays below it.
 const MAX_LENGTH: usize = 1_024;
@@ -23,7 +26,10 @@ const ALIASES: [(&str, &str); 7] = [
 /// A parsed expression.
 #[derive(Debug)]
 pub(super) struct Parsed {
+    /// Each `H` stands for all its values.
     pub(super) pattern: Pattern,
+    /// What `H` needs, if there is one.
+    pub(super) hashed: Option<Hashed>,
     /// Sentences about parts that are legal and often misread.
     pub(super) hints: Vec<String>,
 }
@@ -57,7 +63,10 @@ pub(super) fn parse(expression: &str) -> Result<Parsed, Vec<String>> {
         problems.extend(other_order(&parts));
         return Err(problems);
     }
-    Ok(Parsed { pattern: pattern(&parts, &all), hints: parts.iter().filter_map(uneven_step).collect() })
+    let pattern = pattern(&parts, &all);
+    let hints = parts.iter().filter_map(uneven_step).collect();
+    let hashed = Hashed::is_needed(&all).then(|| Hashed { items: all, known: OnceLock::new() });
+    Ok(Parsed { pattern, hashed, hints })
 }
 
 /// The five fields that an alias stands for; other expressions as they are, once their length and letters are sane.
@@ -82,15 +91,12 @@ fn expanded(expression: &str) -> Result<&str, String> {
 
 fn unknown_alias(text: &str) -> String {
     let names = ALIASES.map(|(alias, _)| alias);
-    if text.starts_with("@every") {
-        return "\"@every\" is not available yet; write {\"kind\":\"interval\",\"every_seconds\":90}".to_owned();
-    }
     if text == "@reboot" {
         return "\"@reboot\" has no meaning here: a schedule names times, and there is no machine that boots"
             .to_owned();
     }
     let hint = nearest(text, names).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
-    format!("{} is not known: {hint}allowed are {}", quoted(text), names.join(", "))
+    format!("{} is not known: {hint}allowed are {} and @every 90s", quoted(text), names.join(", "))
 }
 
 fn split(expression: &str) -> Result<Vec<Part<'_>>, String> {
@@ -139,26 +145,23 @@ fn other_order(parts: &[Part<'_>]) -> Option<String> {
     })
 }
 
+/// The pattern in which each `H` stands for all its values.
 fn pattern(parts: &[Part<'_>], all: &FieldItems) -> Pattern {
-    let star = |field: Field| parts.iter().any(|part| part.field == field && starts_with_star(part.text));
-    let of = |field: Field| all[field as usize].as_slice();
-    // Without a seconds field the second is 0.
-    let seconds = bits(Field::Second, of(Field::Second));
-    Pattern {
-        times: TimeSet {
-            seconds: if seconds == 0 { 1 } else { seconds },
-            minutes: bits(Field::Minute, of(Field::Minute)),
-            hours: bits(Field::Hour, of(Field::Hour)),
-        },
-        months: bits(Field::Month, of(Field::Month)),
+    let is = |field: Field, test: fn(&str) -> bool| parts.iter().any(|part| part.field == field && test(part.text));
+    let star = |field: Field| is(field, starts_with_star);
+    let rhythm = |field: Field| star(field) || is(field, starts_with_hashed_step);
+    let flags = Pattern {
+        times: TimeSet { hours: 1, minutes: 1, seconds: 1 },
+        months: 1,
         days: DayRule {
-            month: DayOfMonth::new(of(Field::DayOfMonth)),
-            week: DayOfWeek::new(of(Field::DayOfWeek)),
+            month: DayOfMonth::default(),
+            week: DayOfWeek::default(),
             both: star(Field::DayOfMonth) || star(Field::DayOfWeek),
         },
-        years: years(parts, of(Field::Year)),
-        elapsed: star(Field::Minute) || star(Field::Hour),
-    }
+        years: years(parts, &all[Field::Year as usize]),
+        elapsed: rhythm(Field::Minute) || rhythm(Field::Hour),
+    };
+    flags.with_items(&all.clone().map(|items| items.into_iter().map(hash::any).collect()))
 }
 
 /// `*` in the year field means every year, also those after its range.

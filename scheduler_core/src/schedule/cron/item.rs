@@ -16,6 +16,9 @@ pub(super) enum Item {
     LastWeekday,
     /// `FRI#2`: the second Friday of the month; the weekday is 0 to 7.
     Nth { weekday: u32, nth: u32 },
+    /// `H`, `H(0-7)`, `H/15`: a value between the two that the template decides; with a step, every so many from the
+    /// one that it decides.
+    Hash { first: u32, last: u32, step: Option<u32> },
     /// `FRIL`: the last Friday of the month; the weekday is 0 to 7.
     LastOfWeekday { weekday: u32 },
 }
@@ -30,6 +33,11 @@ pub(super) struct Fault {
 /// Whether the field begins like "every": the flag by which cron decides how days combine and what is wall-clock.
 pub(super) fn starts_with_star(text: &str) -> bool {
     text.starts_with(['*', '?'])
+}
+
+/// Whether the field is every so many from a hashed start: like `*/15`, it follows real time through clock changes.
+pub(super) fn starts_with_hashed_step(text: &str) -> bool {
+    text.starts_with("H/") || text.starts_with("h/")
 }
 
 /// All items of a field.
@@ -55,6 +63,9 @@ fn item(field: Field, text: &str) -> Result<Item, String> {
         Some((base, step)) => (base, Some(self::step(field, step)?)),
         None => (text, None),
     };
+    if let Some((first, last)) = hash(field, base)? {
+        return Ok(Item::Hash { first, last, step });
+    }
     if let Some(special) = special(field, base)? {
         return match step {
             None => Ok(special),
@@ -103,12 +114,38 @@ fn step(field: Field, text: &str) -> Result<u32, String> {
     }
 }
 
-/// Items that are neither `*` nor values: `L`, `W`, `#`; and what other dialects have and this one refuses.
+/// `H` and `H(0-7)`: between which values the template decides.
+fn hash(field: Field, base: &str) -> Result<Option<(u32, u32)>, String> {
+    let Some(rest) = base.strip_prefix(['H', 'h']).filter(|rest| rest.is_empty() || rest.starts_with('(')) else {
+        return Ok(None);
+    };
+    let largest = match field {
+        // Every month has them.
+        Field::DayOfMonth => 28,
+        Field::DayOfWeek => 6,
+        Field::Year => return Err("`H` has no meaning for years".to_owned()),
+        _ => field.range().1,
+    };
+    if rest.is_empty() {
+        return Ok(Some((field.range().0, largest)));
+    }
+    let inner = rest[1..].strip_suffix(')').and_then(|inner| inner.split_once('-'));
+    let Some((first, last)) = inner else {
+        return Err(format!("{} is not understood: `H` takes a range, such as H(0-7)", quoted(base)));
+    };
+    let (first, last) = (field.value(first)?, field.value(last)?);
+    if first > last {
+        return Err(format!("the range of {} ends before it begins", quoted(base)));
+    }
+    if last > largest {
+        return Err(format!("the range of {} ends after {largest}, up to which `H` may choose", quoted(base)));
+    }
+    Ok(Some((first, last)))
+}
+
+/// Items that are neither `*` nor values: `L`, `W`, `#`.
 fn special(field: Field, base: &str) -> Result<Option<Item>, String> {
     let upper = base.to_ascii_uppercase();
-    if upper == "H" || upper.starts_with("H(") {
-        return Err("`H`, the hash that spreads load, is not available yet; write a number".to_owned());
-    }
     match field {
         Field::DayOfMonth => special_day_of_month(&upper),
         Field::DayOfWeek => special_day_of_week(&upper),

@@ -5,8 +5,10 @@
 
 mod days;
 mod describe;
+mod every;
 mod expression;
 mod field;
+mod hash;
 mod item;
 mod never;
 mod next;
@@ -14,14 +16,17 @@ mod pattern;
 mod search;
 mod warnings;
 
+use std::sync::Arc;
+
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use super::ScheduleError;
 use super::object::Members;
 use super::policy::{DstFold, DstGap};
 use super::timeline::Timeline;
 use super::wall::WallClock;
+use super::{IntervalSchedule, Kind, ScheduleError};
+use hash::Hashed;
 use pattern::Pattern;
 
 const MEMBERS: [&str; 4] = ["expression", "timezone", "dst_gap", "dst_fold"];
@@ -30,7 +35,9 @@ const MEMBERS: [&str; 4] = ["expression", "timezone", "dst_gap", "dst_fold"];
 #[derive(Clone, Debug)]
 pub struct CronSchedule {
     expression: String,
+    /// Each `H` stands for all its values.
     pattern: Pattern,
+    hashed: Option<Arc<Hashed>>,
     wall: WallClock,
     hints: Vec<String>,
 }
@@ -62,8 +69,30 @@ impl CronSchedule {
     }
 }
 
-/// Reads a cron schedule from its JSON object.
-pub(super) fn parse(object: &Map<String, Value>) -> Result<CronSchedule, Vec<ScheduleError>> {
+/// Reads a cron schedule from its JSON object; one of `@every` is an interval.
+pub(super) fn parse(object: &Map<String, Value>) -> Result<Kind, Vec<ScheduleError>> {
+    if let Some(length) = object.get("expression").and_then(Value::as_str).and_then(every::parse) {
+        return interval(object, length).map(Kind::Interval);
+    }
+    fields(object).map(Kind::Cron)
+}
+
+fn interval(object: &Map<String, Value>, length: Result<u64, String>) -> Result<IntervalSchedule, Vec<ScheduleError>> {
+    let mut members = Members::new(object, &MEMBERS);
+    let zone = members.timezone();
+    for name in ["dst_gap", "dst_fold"] {
+        if members.get(name).is_some() {
+            members.refuse(name, "`@every` runs in real time, which no change of the clock touches: leave it out");
+        }
+    }
+    let built = length.and_then(|seconds| {
+        IntervalSchedule::from_start(seconds, zone).ok_or_else(|| "`@every` takes at most a hundred years".to_owned())
+    });
+    let built = built.map_err(|problem| members.refuse("expression", problem)).ok();
+    members.finish(built)
+}
+
+fn fields(object: &Map<String, Value>) -> Result<CronSchedule, Vec<ScheduleError>> {
     let mut members = Members::new(object, &MEMBERS);
     let text = members.required("expression", "\"0 9 * * 1-5\"").and_then(|value| members.text("expression", value));
     let parsed = text.and_then(|text| checked(text, &mut members));
@@ -75,6 +104,7 @@ pub(super) fn parse(object: &Map<String, Value>) -> Result<CronSchedule, Vec<Sch
         CronSchedule {
             expression: text.to_owned(),
             pattern: parsed.pattern,
+            hashed: parsed.hashed.map(Arc::new),
             wall: WallClock {
                 timeline: Timeline::of(zone),
                 gap: gap.unwrap_or(if elapsed { DstGap::Skip } else { DstGap::NextValid }),

@@ -1,7 +1,7 @@
 //! A parsed expression: one bit set per field.
 
 use super::super::times::TimeSet;
-use super::days::DayRule;
+use super::days::{DayOfMonth, DayOfWeek, DayRule};
 use super::field::{Field, YEARS};
 use super::item::Item;
 
@@ -16,6 +16,31 @@ pub(super) struct Pattern {
     pub(super) years: Option<YearSet>,
     /// Minute or hour start with `*`: by default the schedule follows real time through clock changes.
     pub(super) elapsed: bool,
+}
+
+impl Pattern {
+    /// The same with the values of other items; which fields start with `*` stays as it is. The items are in the order of
+    /// [`Field::ALL`] and hold no `H`.
+    pub(super) fn with_items(&self, items: &[Vec<Item>; 7]) -> Pattern {
+        let of = |field: Field| items[field as usize].as_slice();
+        // Without a seconds field the second is 0.
+        let seconds = bits(Field::Second, of(Field::Second));
+        Pattern {
+            times: TimeSet {
+                seconds: if seconds == 0 { 1 } else { seconds },
+                minutes: bits(Field::Minute, of(Field::Minute)),
+                hours: bits(Field::Hour, of(Field::Hour)),
+            },
+            months: bits(Field::Month, of(Field::Month)),
+            days: DayRule {
+                month: DayOfMonth::new(of(Field::DayOfMonth)),
+                week: DayOfWeek::new(of(Field::DayOfWeek)),
+                both: self.days.both,
+            },
+            years: self.years.clone(),
+            elapsed: self.elapsed,
+        }
+    }
 }
 
 /// A set of years.

@@ -13,13 +13,14 @@ impl CronSchedule {
         let mut warnings = self.hints.clone();
         warnings.extend(self.either_day());
         warnings.extend(self.short_months());
-        if self.next_after(from).is_none() {
+        if self.next_of(&self.pattern, from).is_none() {
             warnings.push(format!("no run is left after {}", from.format("%Y-%m-%dT%H:%M:%SZ")));
         }
         // Through whole hours of change, a schedule of every hour keeps its rhythm: nothing to warn of.
         let (gap, fold) = (self.wall.gap, self.wall.fold);
         let even = self.pattern.times.hours == ALL_HOURS && gap == DstGap::Skip && fold == DstFold::Both;
-        if !even {
+        // What each `H` is, only the template decides.
+        if !even && self.hashed.is_none() {
             warnings.extend(self.wall.warnings(&self.pattern, from));
         }
         warnings

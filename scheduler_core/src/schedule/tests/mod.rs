@@ -6,6 +6,8 @@ mod calendars;
 mod clock_changes;
 mod days;
 mod days_oracle;
+mod hash_every;
+mod independent;
 mod interval_once;
 mod objects;
 mod oracle;
@@ -19,7 +21,6 @@ mod windows;
 mod wording;
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::*;
 
