@@ -1,10 +1,10 @@
 # Thin on purpose: each target is one script, and each script can be run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help dev dev-reset build test lint fmt bench chaos chaos-bugs soak
+.PHONY: help dev dev-reset build test lint fmt bench bench-schedule chaos chaos-bugs soak
 ARGS ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: ## run everything here, on private servers under .dev/ (Ctrl-C stops it, data stays)
 	@scripts/dev.sh
@@ -35,3 +35,6 @@ chaos-bugs: ## planted bugs, each of which the checks must catch (BUG=name)
 
 soak: ## mixed load for long; memory, descriptors, connections and tables must stay flat (MINUTES=30)
 	@scripts/chaos.sh soak
+
+bench-schedule: ## measure how long the next occurrence of a schedule takes (release build)
+	cargo bench -p scheduler_core --bench schedule --locked

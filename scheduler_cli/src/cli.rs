@@ -1,8 +1,8 @@
 //! The command line, on one screen.
 
 use crate::commands::{
-    apply, bench, calendars, cron, dead_letters, dev, doctor, export, health, jobs, keys, listen, merchants, migrate,
-    queues, settings, templates,
+    apply, bench, calendars, cron, dead_letters, dev, doctor, export, health, import, jobs, keys, listen, merchants,
+    migrate, queues, settings, templates,
 };
 use crate::dev_env::DevEnv;
 use crate::output::Format;
@@ -77,6 +77,9 @@ enum Command {
     /// Explain a cron expression in words and times
     #[command(subcommand)]
     Cron(cron::Command),
+    /// Turn schedules of other systems into templates
+    #[command(subcommand)]
+    Import(import::Command),
     /// Receive webhooks and print them with their lateness
     Listen(listen::Args),
     /// Ask a daemon's health endpoint; exit code 0 when it answers 200
@@ -146,6 +149,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(command) => dead_letters::run(command, &globals).await?,
         Command::Queues(command) => queues::run(command, &globals).await?,
         Command::Cron(command) => cron::run(command, &globals)?,
+        Command::Import(command) => import::run(command, &globals)?,
         Command::Listen(args) => listen::run(args).await?,
         Command::Health(args) => return health::run(args).await,
         Command::Bench(command) => bench::run(command, &globals).await?,

@@ -69,6 +69,11 @@ pub fn line(text: impl std::fmt::Display) {
     }
 }
 
+/// Prints a line beside the answer, for people.
+pub fn note(text: impl std::fmt::Display) {
+    eprintln!("{text}");
+}
+
 fn new_table() -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);

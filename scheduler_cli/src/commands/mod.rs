@@ -9,6 +9,7 @@ pub mod dev;
 pub mod doctor;
 pub mod export;
 pub mod health;
+pub mod import;
 pub mod jobs;
 pub mod keys;
 pub mod listen;

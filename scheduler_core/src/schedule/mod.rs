@@ -9,6 +9,7 @@ mod civil;
 mod clock_changes;
 mod cron;
 mod error;
+pub mod import;
 mod interval;
 mod object;
 mod occurrence;

@@ -71,6 +71,11 @@ impl Timeline {
         (first..=self.changes.len()).map(|index| self.period(index))
     }
 
+    /// Whether its offset changes after an instant.
+    pub(super) fn changes_after(&self, at: i64) -> bool {
+        self.changes.last().is_some_and(|change| change.at > at)
+    }
+
     /// The local time at an instant.
     pub(super) fn local(&self, at: i64) -> i64 {
         let index = self.changes.partition_point(|change| change.at <= at);

@@ -7,6 +7,7 @@ mod clock_changes;
 mod days;
 mod days_oracle;
 mod hash_every;
+mod importers;
 mod independent;
 mod interval_once;
 mod objects;
