@@ -43,6 +43,7 @@ pub use policy::{DstFold, DstGap};
 pub use rrule::RruleSchedule;
 pub use spec::{ScheduleSpec, WindowSpec};
 pub use timezone::parse as parse_timezone;
+use union::Budget;
 pub use union::UnionSchedule;
 pub use windows::WindowsSchedule;
 
@@ -145,23 +146,19 @@ impl Schedule {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    /// How many schedules it consists of.
-    fn size(&self) -> usize {
-        match &self.kind {
-            Kind::Union(union) => 1 + union.parts().map(Schedule::size).sum::<usize>(),
-            _ => 1,
-        }
-    }
-
     /// The first occurrence strictly after `after`, or `None` when there is none; also `None` while a calendar that it
     /// names is missing ([`Schedule::check_calendars`] tells which). Occurrences that do not run are among them, with
     /// [`Occurrence::suppressed`] set.
     ///
     /// Bounded in time and memory whatever the schedule; looks at most 200 years ahead.
     pub fn next_after(&self, after: DateTime<Utc>, ctx: &EvalContext<'_>) -> Option<Occurrence> {
+        self.next_within(after, ctx, &Budget::new())
+    }
+
+    fn next_within(&self, after: DateTime<Utc>, ctx: &EvalContext<'_>, budget: &Budget) -> Option<Occurrence> {
         match &self.calendars {
-            None => self.kind.next_after(after, ctx),
-            Some(rules) => rules.next_after(after, ctx.calendars, |after| self.kind.next_after(after, ctx)),
+            None => self.kind.next_after(after, ctx, budget),
+            Some(rules) => rules.next_after(after, ctx.calendars, |after| self.kind.next_after(after, ctx, budget)),
         }
     }
 
@@ -213,14 +210,14 @@ impl Schedule {
 }
 
 impl Kind {
-    fn next_after(&self, after: DateTime<Utc>, ctx: &EvalContext<'_>) -> Option<Occurrence> {
+    fn next_after(&self, after: DateTime<Utc>, ctx: &EvalContext<'_>, budget: &Budget) -> Option<Occurrence> {
         match self {
             Kind::Cron(cron) => cron.next_after(after, ctx.template_id),
             Kind::Interval(interval) => interval.next_after(after, ctx),
             Kind::Once(once) => once.next_after(after),
             Kind::Rrule(set) => set.next_after(after),
             Kind::Windows(windows) => windows.next_after(after),
-            Kind::Union(union) => union.next_after(after, ctx),
+            Kind::Union(union) => union.next_after(after, ctx, budget),
         }
     }
 

@@ -1,5 +1,7 @@
 //! `union`: several schedules as one, minus exclusions.
 
+use std::cell::Cell;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
@@ -21,8 +23,26 @@ const MAX_NODES: usize = 128;
 /// How deep unions may lie in unions.
 const MAX_DEPTH: usize = 4;
 
-/// Evaluations of member schedules that one search may cost before it takes a rest.
-const MOST_EVALUATIONS: usize = 4_096;
+/// Evaluations that one search may cost, on all levels together, before it takes a rest.
+const MOST_EVALUATIONS: usize = 2_000;
+
+/// What is left of [`MOST_EVALUATIONS`] for one search.
+#[derive(Debug)]
+pub(super) struct Budget(Cell<usize>);
+
+impl Budget {
+    pub(super) fn new() -> Budget {
+        Budget(Cell::new(MOST_EVALUATIONS))
+    }
+
+    fn spend(&self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+
+    fn is_spent(&self) -> bool {
+        self.0.get() == 0
+    }
+}
 
 /// The times of several schedules, minus exclusions. Times that meet are one.
 #[derive(Clone, Debug)]
@@ -57,29 +77,30 @@ impl UnionSchedule {
 
     /// The next time that is not excluded. A search that meets too many exclusions in a row answers with the last of
     /// them, suppressed: the caller goes on from there, and no call takes long.
-    pub(super) fn next_after(&self, after: DateTime<Utc>, ctx: &EvalContext<'_>) -> Option<Occurrence> {
-        let rounds = MOST_EVALUATIONS / self.size();
+    pub(super) fn next_after(
+        &self,
+        after: DateTime<Utc>,
+        ctx: &EvalContext<'_>,
+        budget: &Budget,
+    ) -> Option<Occurrence> {
         let mut after = after;
-        for round in 0.. {
-            let next = |best, member: &Schedule| earliest(best, member.next_after(after, ctx));
+        loop {
+            let next = |best, member: &Schedule| {
+                budget.spend();
+                earliest(best, member.next_within(after, ctx, budget))
+            };
             let found = self.members.iter().fold(None, next)?;
-            let Some(until) = self.excluded_until(found.at, ctx) else { return Some(found) };
-            if round >= rounds {
+            let Some(until) = self.excluded_until(found.at, ctx, budget) else { return Some(found) };
+            if budget.is_spent() {
                 return Some(Occurrence { suppressed: Some(Suppression::Calendar), ..found });
             }
             after = until.max(found.at);
         }
-        None
     }
 
     /// If the instant is excluded: the last instant that is known to be so.
-    fn excluded_until(&self, at: DateTime<Utc>, ctx: &EvalContext<'_>) -> Option<DateTime<Utc>> {
-        self.except.iter().filter_map(|exclusion| exclusion.holds_until(at, ctx)).max()
-    }
-
-    /// How many schedules an evaluation touches.
-    fn size(&self) -> usize {
-        self.parts().map(Schedule::size).sum::<usize>().max(1)
+    fn excluded_until(&self, at: DateTime<Utc>, ctx: &EvalContext<'_>, budget: &Budget) -> Option<DateTime<Utc>> {
+        self.except.iter().filter_map(|exclusion| exclusion.holds_until(at, ctx, budget)).max()
     }
 
     pub(super) fn describe(&self) -> String {
@@ -104,7 +125,7 @@ impl UnionSchedule {
 }
 
 impl Exclusion {
-    fn holds_until(&self, at: DateTime<Utc>, ctx: &EvalContext<'_>) -> Option<DateTime<Utc>> {
+    fn holds_until(&self, at: DateTime<Utc>, ctx: &EvalContext<'_>, budget: &Budget) -> Option<DateTime<Utc>> {
         match self {
             Exclusion::Span(from, to) => (*from <= at && at < *to).then(|| *to - TimeDelta::microseconds(1)),
             Exclusion::Times(schedule) => match schedule.kind() {
@@ -112,7 +133,8 @@ impl Exclusion {
                     windows.open_until(at.timestamp()).and_then(|close| DateTime::from_timestamp(close, 0))
                 }
                 _ => {
-                    let found = schedule.next_after(at - TimeDelta::microseconds(1), ctx)?;
+                    budget.spend();
+                    let found = schedule.next_within(at - TimeDelta::microseconds(1), ctx, budget)?;
                     (found.at == at && found.runs()).then_some(at)
                 }
             },

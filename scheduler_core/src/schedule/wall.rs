@@ -26,6 +26,9 @@ impl LocalTimes for [i64] {
     }
 }
 
+/// More than local time and UTC are ever apart, in seconds.
+const MARGIN: i64 = 2 * 86_400;
+
 /// A zone, and what happens to local times that its clock changes remove or repeat.
 #[derive(Clone, Debug)]
 pub(super) struct WallClock {
@@ -46,14 +49,20 @@ impl WallClock {
         until: i64,
     ) -> Option<Occurrence> {
         let from = after.timestamp() + 1;
-        let periods = self.timeline.periods_from(from).take_while(|period| period.begin < until);
-        for period in periods {
+        let mut at = from;
+        loop {
+            let period = self.timeline.periods_from(at).next().filter(|period| period.begin < until)?;
             if let Some((at, note, suppressed)) = self.first_of(times, &period, from, until) {
                 let at = DateTime::from_timestamp(at, 0)?;
                 return Some(Occurrence { note, suppressed, ..Occurrence::plain(at) });
             }
+            if period.end >= until {
+                return None;
+            }
+            // Periods without any of the times are passed over: the next time may be years away.
+            let next = times.first_in(period.end - MARGIN, until.saturating_add(MARGIN))?;
+            at = period.end.max(next - MARGIN);
         }
-        None
     }
 
     /// The first instant of a period that is due in `from..until`.
@@ -103,7 +112,6 @@ impl WallClock {
 
     /// Every instant that a local time stands for, in order: none or one, or two where it comes twice.
     pub(super) fn instants(&self, local: i64) -> Vec<i64> {
-        const MARGIN: i64 = 3 * 86_400;
         let times: &[i64] = &[local];
         let begin = DateTime::from_timestamp(local - MARGIN, 0);
         let next = |after: DateTime<Utc>| self.next_after(times, after, local + MARGIN).map(|found| found.at);

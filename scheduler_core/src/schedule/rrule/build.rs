@@ -13,7 +13,7 @@ use super::search::{CalendarRule, Rhythm, Unit};
 use super::stamp::{Form, Stamp};
 
 /// The largest COUNT where occurrences have to be visited to be counted.
-const MAX_VISITED: u32 = 10_000;
+const MAX_VISITED: u32 = 1_000;
 
 /// Builds the rule that starts at `start`, a local time of the zone. The error is a sentence.
 pub(super) fn rule(parts: Parts, start: i64, timeline: &Arc<Timeline>) -> Result<Rule, String> {

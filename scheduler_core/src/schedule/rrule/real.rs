@@ -10,8 +10,11 @@ use super::super::timeline::Timeline;
 use super::super::wall::LocalTimes;
 use super::search::CalendarRule;
 
-/// Steps of one search, each to the next time that the clock parts allow or to the next point of the grid.
-const MOST_STEPS: usize = 10_000;
+/// Steps of one search, each to the next time that the clock parts allow and to the next point of the grid.
+const MOST_STEPS: usize = 4_000;
+
+/// Periods of one search for a position. All periods that hold times hold about as many.
+const MOST_PERIODS: usize = 200;
 
 /// Where counting stops: the year 10000.
 const END: i64 = 253_402_300_800;
@@ -92,7 +95,7 @@ impl RealRule {
 
     fn positioned(&self, from: i64, until: i64) -> Option<i64> {
         let mut cursor = from - (from - self.origin).rem_euclid(self.step);
-        for _ in 0..MOST_STEPS {
+        for _ in 0..MOST_PERIODS {
             let first = self.first_from(cursor, until)?;
             let period = first - (first - self.origin).rem_euclid(self.step);
             let next = |at: i64| self.first_from(at, period + self.width);

@@ -10,6 +10,9 @@ use super::days::{ALL_MONTHS, DayFilter};
 /// Months (with BYSETPOS: periods) that one search looks at: after 400 years the calendar repeats itself.
 const MOST_STEPS: usize = 4_900;
 
+/// Days from the start within which a COUNT is looked for, 600 years: what is not used up by then is as good as endless.
+const COUNTED_DAYS: i64 = 600 * 366;
+
 /// Last year that is looked at.
 const LAST_YEAR: i32 = 9_999;
 
@@ -149,7 +152,7 @@ impl CalendarRule {
             left += per_day - self.times.count_from(self.start.rem_euclid(DAY));
         }
         let mut from = self.rhythm.aligned_from(first_day)?;
-        loop {
+        while from < first_day + COUNTED_DAYS {
             let month = month_of(from)?;
             let mut days = self.days_of(&month) & (u32::MAX << (from - month.first_day + 1));
             let times = i64::from(days.count_ones()) * per_day;
@@ -163,6 +166,7 @@ impl CalendarRule {
             left -= times;
             from = self.rhythm.aligned_from(month.first_day + i64::from(month.length))?;
         }
+        None
     }
 }
 

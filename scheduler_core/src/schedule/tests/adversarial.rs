@@ -63,6 +63,109 @@ fn extreme_instants() {
     assert!(late.is_some(), "the end of the zone tables must not end a schedule");
 }
 
+/// A call must end within 10 ms. Debug builds on busy machines are slow: they get twenty times as long, at the best of three.
+fn quick<T>(what: &str, call: impl Fn() -> T) -> T {
+    let timed = || {
+        let begin = std::time::Instant::now();
+        let answer = call();
+        (begin.elapsed(), answer)
+    };
+    let (least, answer) = (0..3).map(|_| timed()).min_by_key(|(took, _)| *took).unwrap();
+    assert!(least.as_millis() < if cfg!(debug_assertions) { 200 } else { 10 }, "{what} took {least:?}");
+    answer
+}
+
+/// Dense rules, rare dates, far years, big sets: a parse and each answer are quick, and the answers increase.
+#[test]
+fn every_call_is_quick() {
+    let rrule = |rule: &str| json!({"kind": "rrule", "expression": format!("DTSTART;TZID=America/New_York:19700101T000000\nRRULE:{rule}")});
+    let list = |range: std::ops::RangeInclusive<i32>| range.map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let many_dates = (0..900).map(|n| format!("2{:03}0101T000000", n)).collect::<Vec<_>>().join(",");
+    let dense = json!({"kind": "cron", "expression": "* * * * * *"});
+    let mut nested = json!({"kind": "union", "schedules": vec![dense.clone(); 30]});
+    for _ in 0..3 {
+        nested = json!({"kind": "union", "schedules": [nested, dense], "except": [dense]});
+    }
+    let schedules = [
+        rrule("FREQ=SECONDLY"),
+        rrule("FREQ=SECONDLY;INTERVAL=86399;BYHOUR=3"),
+        rrule("FREQ=SECONDLY;INTERVAL=97;BYHOUR=3;BYMINUTE=3;BYSECOND=3;BYMONTH=2;BYMONTHDAY=29"),
+        rrule("FREQ=MINUTELY;BYSETPOS=1,-1;BYSECOND=0,30;BYMONTH=2;BYMONTHDAY=29"),
+        rrule(&format!("FREQ=HOURLY;BYMINUTE={};BYSECOND={};BYSETPOS=-366,366", list(0..=59), list(0..=59))),
+        rrule(&format!(
+            "FREQ=YEARLY;BYYEARDAY={};BYHOUR={};BYMINUTE={};BYSETPOS={}",
+            list(1..=366),
+            list(0..=23),
+            list(0..=59),
+            list(1..=366)
+        )),
+        rrule("FREQ=YEARLY;INTERVAL=400;BYMONTH=2;BYMONTHDAY=29"),
+        rrule("FREQ=DAILY;INTERVAL=999999999"),
+        rrule("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO;COUNT=4294967295"),
+        rrule("FREQ=MONTHLY;BYDAY=5MO;BYMONTHDAY=31;COUNT=4000000000"),
+        rrule("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=5;COUNT=1000"),
+        rrule("FREQ=YEARLY;BYWEEKNO=53;BYDAY=SU;BYMONTHDAY=1"),
+        rrule("FREQ=HOURLY;INTERVAL=24;BYHOUR=3"),
+        rrule("FREQ=SECONDLY;INTERVAL=2;BYSECOND=1"),
+        rrule(&format!("FREQ=DAILY\nEXDATE;TZID=America/New_York:{many_dates}")),
+        json!({"kind": "rrule", "expression": format!("DTSTART:19700101T000000Z\nRDATE:{many_dates}")}),
+        nested,
+        json!({"kind": "windows", "windows": vec![json!({"start": "00:00", "end": "24:00", "every_seconds": 1}); 32]}),
+        json!({"kind": "cron", "expression": "0 0 29 2 MON#5", "timezone": "Pacific/Apia"}),
+        json!({"kind": "cron", "expression": format!("{} * * * *", "1,".repeat(5_000))}),
+        json!({"kind": "rrule", "expression": format!("DTSTART:20260101T000000Z\nRRULE:FREQ=DAILY;BYHOUR={}", "1,".repeat(8_000))}),
+        json!({"kind": "rrule", "expression": "RRULE:FREQ=DAILY\n".repeat(900)}),
+        json!({"kind": "union", "schedules": vec![json!({"kind": "union", "schedules": vec![json!({"kind": "x"}); 32]}); 32]}),
+    ];
+    for value in &schedules {
+        let text: String = value.to_string().chars().take(160).collect();
+        let Ok(schedule) = quick(&text, || Schedule::parse(value)) else { continue };
+        for from in ["1969-01-01T00:00:00Z", "2026-03-08T06:59:59Z", "2099-12-31T23:59:59Z", "2399-06-01T00:00:00Z"] {
+            let mut after = at(from);
+            for _ in 0..3 {
+                let Some(next) = quick(&text, || schedule.next_after(after, &context())) else { break };
+                assert!(next.at > after, "{text}");
+                after = next.at;
+            }
+        }
+        quick(&text, || schedule.describe());
+    }
+}
+
+/// Text that looks like a recurrence rule to a parser.
+fn rulish() -> impl Strategy<Value = String> {
+    let freq =
+        prop::sample::select(&["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY", "X"][..]);
+    let key = prop::sample::select(
+        &[
+            "INTERVAL",
+            "COUNT",
+            "UNTIL",
+            "BYDAY",
+            "BYHOUR",
+            "BYMINUTE",
+            "BYSECOND",
+            "BYMONTH",
+            "BYMONTHDAY",
+            "BYYEARDAY",
+            "BYWEEKNO",
+            "BYSETPOS",
+            "WKST",
+            "BYX",
+        ][..],
+    );
+    let value = prop_oneof![
+        4 => "-?[0-9]{1,2}(,-?[0-9]{1,2}){0,3}",
+        2 => "(-?[1-5])?(MO|TU|WE|TH|FR|SA|SU)(,(MO|TU|FR)){0,2}",
+        1 => "[0-9TZ]{0,16}",
+        1 => "[A-Za-z0-9,;:=+\\-]{0,8}",
+    ];
+    (freq, prop::collection::vec((key, value), 0..5)).prop_map(|(freq, parts)| {
+        let parts: Vec<String> = parts.into_iter().map(|(key, value)| format!(";{key}={value}")).collect();
+        format!("FREQ={freq}{}", parts.concat())
+    })
+}
+
 /// Text that looks like cron to a parser.
 fn cronish() -> impl Strategy<Value = String> {
     let token = "[0-9*?/,\\-LWH#@a-zA-Z.+xX\u{663}\u{ff15}]{0,8}";
@@ -96,6 +199,21 @@ proptest! {
         survives(&json!({"kind": "once", "at": text}));
         survives(&json!({"kind": text}));
         survives(&json!({"kind": "once", "at": "2026-01-01T00:00:00Z", text: 1}));
+    }
+
+    #[test]
+    fn anything_like_a_rule_is_answered(rule in rulish(), zone in prop::sample::select(&["UTC", "Australia/Lord_Howe", "Pacific/Apia"][..])) {
+        survives(&json!({"kind": "rrule", "expression": format!("DTSTART;TZID={zone}:20260101T013000\nRRULE:{rule}")}));
+    }
+
+    #[test]
+    fn any_text_is_no_rule_set_calendar_or_import(text in "[ -~\n]{0,120}") {
+        survives(&json!({"kind": "rrule", "expression": text}));
+        let _ = Calendar::from_ics(&text);
+        let _ = Calendar::from_ics(&format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\n{text}\nEND:VEVENT\nEND:VCALENDAR"));
+        let _ = super::super::import::crontab(&text, "UTC", true);
+        let _ = super::super::import::quartz(&text, "UTC");
+        let _ = super::super::import::systemd(&text, "t", "UTC");
     }
 
     #[test]

@@ -199,7 +199,7 @@ fn refusals_say_where_and_what_instead() {
         ),
         (
             "DTSTART:20260101T090000Z\nRRULE:FREQ=HOURLY;BYHOUR=3;COUNT=20000",
-            "COUNT=20000 is too large for this rule: allowed are 10000; use UNTIL",
+            "COUNT=20000 is too large for this rule: allowed are 1000; use UNTIL",
         ),
         ("DTSTART:20260101T090000Z\nRRULE:FREQ=HOURLY;INTERVAL=24;BYHOUR=3", "this never runs"),
     ];
