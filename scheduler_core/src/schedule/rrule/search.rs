@@ -97,9 +97,16 @@ impl CalendarRule {
             if days != 0 {
                 return Some(month.first_day + i64::from(days.trailing_zeros()) - 1);
             }
-            from = self.rhythm.aligned_from(month.first_day + i64::from(month.length))?;
+            from = self.rhythm.aligned_from(self.next_month(&month)?)?;
         }
         None
+    }
+
+    /// The first day of the next month that BYMONTH lets pass.
+    fn next_month(&self, month: &Month) -> Option<i64> {
+        let later = self.days.months & (u32::MAX << (month.number + 1));
+        let (year, months) = if later == 0 { (month.year + 1, self.days.months) } else { (month.year, later) };
+        first_of_month(i64::from(year) * 12 + i64::from(months.trailing_zeros()) - 1)
     }
 
     /// The selected days of a month that the rhythm names.
