@@ -2,9 +2,12 @@
 
 use super::state::{End, MAX_ATTEMPTS, MAX_CRASHES, Row, State, Work};
 
+/// A promise and whether a state keeps it.
+type Promise = (&'static str, fn(&State) -> bool);
+
 /// The promise that is not kept in this state.
 pub(super) fn broken(state: &State) -> Option<&'static str> {
-    let promises: [(&str, fn(&State) -> bool); 9] = [
+    let promises: [Promise; 9] = [
         ("the job is somewhere", |s| s.row != Row::Nowhere),
         ("one accepted result per attempt", |s| s.records.iter().all(|records| *records <= 1)),
         ("terminal states never change", |s| s.ended.is_none_or(|end| s.row == Row::Ended(end))),
