@@ -5,7 +5,6 @@ use super::nemesis::Fault;
 use super::target::Visit;
 use chrono::{DateTime, Utc};
 use scheduler_core::store::Store;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 /// A job as it ended, or as it still stands.
@@ -128,7 +127,7 @@ const EXECUTIONS: &str = "
 
 /// The rows; what comes from elsewhere is left empty.
 pub async fn read_rows(store: &Store) -> Result<Evidence, sqlx::Error> {
-    let pool: &PgPool = store.pool();
+    let pool = store.pool();
     Ok(Evidence {
         faults: Vec::new(),
         merchants: Vec::new(),
