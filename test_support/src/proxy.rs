@@ -167,7 +167,7 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Share
 }
 
 fn is_turn(shared: &Shared, every: u64) -> bool {
-    let turn = shared.requests.fetch_add(1, Ordering::Relaxed) % every.max(1) == 0;
+    let turn = shared.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(every.max(1));
     shared.injected.fetch_add(u64::from(turn), Ordering::Relaxed);
     turn
 }

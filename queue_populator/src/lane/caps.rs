@@ -49,7 +49,7 @@ mod tests {
         assert!(rooms.take(merchant, [&queue, &key].into_iter()));
         assert!(!rooms.take(merchant, [&queue, &key].into_iter()), "the key is full");
         assert!(rooms.take(merchant, [&queue].into_iter()), "and the refused job took no place of the queue's");
-        assert!(rooms.any_full(merchant, &[queue.clone()]));
+        assert!(rooms.any_full(merchant, std::slice::from_ref(&queue)));
         let other = MerchantId(Uuid::from_u128(2));
         assert!(!rooms.any_full(other, &[queue]) && rooms.take(other, std::iter::empty()));
     }

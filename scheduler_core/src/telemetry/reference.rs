@@ -26,7 +26,7 @@ fn row(metric: &Metric) -> String {
     let kind = format!("{:?}", metric.kind).to_lowercase();
     let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
     let Metric { name, description, .. } = metric;
-    let runbook = match WITH_RUNBOOK.contains(&name) {
+    let runbook = match WITH_RUNBOOK.contains(name) {
         true => format!(" [What to do](runbooks/{name}.md)."),
         false => String::new(),
     };

@@ -70,10 +70,10 @@ pub(crate) async fn load(
     Ok(sets)
 }
 
-async fn read(
-    connection: &mut PgConnection,
-    wishes: &[(&CalendarKey, Option<(Stamp, Arc<Calendar>)>)],
-) -> StoreResult<Vec<Row>> {
+/// A calendar that is wanted, and what is known of it.
+type Wish<'a> = (&'a CalendarKey, Option<(Stamp, Arc<Calendar>)>);
+
+async fn read(connection: &mut PgConnection, wishes: &[Wish<'_>]) -> StoreResult<Vec<Row>> {
     let stamps: Vec<_> = wishes.iter().map(|(_, known)| known.as_ref().map(|(stamp, _)| *stamp)).collect();
     let rows = sqlx::query_as(READ)
         .bind(wishes.iter().map(|(key, _)| key.0).collect::<Vec<_>>())
