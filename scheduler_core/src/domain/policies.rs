@@ -140,7 +140,21 @@ impl TemplatePolicies {
             let why = "`allow_all` sets no limit; remove max_concurrent, or choose buffer_all or skip";
             errors.push(FieldError::new("/max_concurrent", why));
         }
+        errors.extend(self.not_available_yet(overlap));
         errors.extend(self.validate_bounds());
+        errors
+    }
+
+    /// What can be stored and is not carried out yet: better refused than silently taken for something else.
+    fn not_available_yet(&self, overlap: OverlapPolicy) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if !matches!(overlap, OverlapPolicy::Skip | OverlapPolicy::AllowAll) {
+            let why = format!("`{}` is not available yet; allowed are skip and allow_all", overlap.as_str());
+            errors.push(FieldError::new("/overlap", why));
+        }
+        if self.max_concurrent.is_some_and(|most| (2..=1000).contains(&most)) {
+            errors.push(FieldError::new("/max_concurrent", "more than 1 is not available yet"));
+        }
         errors
     }
 
@@ -205,8 +219,10 @@ mod tests {
         assert_eq!(pointers(wrong, OverlapPolicy::Skip), expected);
         let reversed = json!({"start_at": "2027-01-02T00:00:00Z", "end_at": "2027-01-01T00:00:00Z"});
         assert_eq!(pointers(reversed, OverlapPolicy::Skip), ["/end_at"]);
-        assert_eq!(pointers(json!({"max_concurrent": 2}), OverlapPolicy::AllowAll), ["/max_concurrent"]);
-        assert_eq!(pointers(json!({"max_concurrent": 2}), OverlapPolicy::BufferAll), Vec::<String>::new());
+        assert_eq!(pointers(json!({"max_concurrent": 1}), OverlapPolicy::AllowAll), ["/max_concurrent"]);
+        assert_eq!(pointers(json!({"max_concurrent": 2}), OverlapPolicy::Skip), ["/max_concurrent"]);
+        assert_eq!(pointers(json!({}), OverlapPolicy::BufferAll), ["/overlap"]);
+        assert_eq!(pointers(json!({"max_concurrent": 1}), OverlapPolicy::Skip), Vec::<String>::new());
     }
 
     #[test]
