@@ -72,7 +72,8 @@ proptest! {
         second in shared(0, 59), minute in shared(0, 59), hour in shared(0, 23),
         day in shared(1, 28), month in shared(1, 12), by_weekday in any::<bool>(),
         weekday in prop::sample::select(vec!["MON", "TUE-THU", "SUN,SAT", "*"]),
-        from in 0..4_000_000_000_i64,
+        // Thirty years of a yearly rule from there on end before 2100, the last year that the crate knows.
+        from in 0..3_000_000_000_i64,
     ) {
         let days = if by_weekday { format!("* {month} {weekday}") } else { format!("{day} {month} *") };
         let expression = format!("{second} {minute} {hour} {days}");
