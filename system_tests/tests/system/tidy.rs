@@ -47,6 +47,11 @@ fn assert_absent(files: &[(String, String)], words: &[&str], why: &str) {
     assert!(hits.is_empty(), "{why}:\n{}", hits.join("\n"));
 }
 
+/// Whether it is a file of a module's tests.
+fn is_test(path: &str) -> bool {
+    path.split('/').any(|part| part == "tests" || part.ends_with("tests.rs"))
+}
+
 #[test]
 fn only_the_core_speaks_sql_or_redis() {
     for crate_ in SERVICES.iter().chain(&["scheduler_cli"]) {
@@ -73,7 +78,11 @@ fn services_never_import_each_other() {
 fn domain_and_schedule_are_pure() {
     let impure = ["sqlx", "fred::", "tokio", "Utc::now", "SystemTime", "Instant", "std::fs", "std::net", "async fn"];
     for folder in ["scheduler_core/src/domain", "scheduler_core/src/schedule"] {
-        assert_absent(&rust_files(folder), &impure, "I/O, async or a clock in a pure module");
+        // Their tests may time a call: that it is quick is part of what they promise.
+        let (tests, code): (Vec<_>, Vec<_>) = rust_files(folder).into_iter().partition(|(path, _)| is_test(path));
+        assert_absent(&code, &impure, "I/O, async or a clock in a pure module");
+        let impure: Vec<&str> = impure.into_iter().filter(|word| *word != "Instant").collect();
+        assert_absent(&tests, &impure, "I/O, async or the time of day in a test of a pure module");
     }
 }
 

@@ -26,6 +26,10 @@ async fn work_that_has_not_started_goes_back_at_no_attempts_cost() {
     for _ in 0..20 {
         let executor = world.start(&[]);
         eventually(SOON, || async { executor.health.is_ready().then_some(()) }).await;
+        // Its connections are open and its plans are made: the first claim of a process takes longer than the moment.
+        let first = world.webhook(&receiver.url("/")).await;
+        world.push(&[first]).await;
+        world.until_state(first, "succeeded").await;
         // Within the claim's reach, so that it is granted at the first try.
         let seed = JobSeed { due_in_seconds: 0.24, ..world.webhook_seed(&receiver.url("/")) };
         let job = seed.insert(world.db.store()).await;

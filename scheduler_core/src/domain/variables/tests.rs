@@ -1,3 +1,5 @@
+//! Variables in the texts of a job: what is filled in, what is refused, what is left alone.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::domain::{JobId, MerchantId, TemplateId};
