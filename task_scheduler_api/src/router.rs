@@ -3,7 +3,7 @@
 use crate::extract::BodyLimit;
 use crate::middleware;
 use crate::openapi;
-use crate::routes::{calendars, dead_letters, jobs, queues, templates};
+use crate::routes::{calendars, dead_letters, freezes, jobs, queues, templates};
 use crate::state::AppState;
 use axum::{Extension, Router};
 use scheduler_core::health::{self, Health};
@@ -41,6 +41,8 @@ fn api(batch_body_limit: usize) -> OpenApiRouter<AppState> {
             calendars::delete::delete_calendar
         ))
         .routes(routes!(calendars::import::import_calendar))
+        .routes(routes!(freezes::create::create_freeze, freezes::list::list_freezes))
+        .routes(routes!(freezes::delete::delete_freeze))
         .routes(routes!(templates::create::create_template, templates::list::list_templates))
         .routes(routes!(templates::preview::preview_template))
         .routes(routes!(

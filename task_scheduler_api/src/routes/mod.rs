@@ -2,6 +2,7 @@
 
 pub mod calendars;
 pub mod dead_letters;
+pub mod freezes;
 pub mod jobs;
 pub mod queues;
 pub mod templates;

@@ -9,6 +9,7 @@ mod create;
 mod dead_letters;
 mod dependencies;
 mod documents;
+mod freezes;
 mod idempotency;
 mod malformed;
 mod queues;
