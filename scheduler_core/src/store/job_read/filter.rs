@@ -58,7 +58,7 @@ impl JobFilter {
         match (self.states.contains(&JobState::Running), stored.is_empty()) {
             // Plain, so that the few claims lead to the jobs and not the other way round.
             (true, true) => {
-                drop(query.push(" AND (j.merchant_id, j.id) IN (SELECT r.merchant_id, r.job_id FROM claims r)"))
+                query.push(" AND (j.merchant_id, j.id) IN (SELECT r.merchant_id, r.job_id FROM claims r)");
             }
             (true, false) => {
                 query.push(" AND (c.job_id IS NOT NULL OR j.state = ANY(").push_bind(stored).push("))");
