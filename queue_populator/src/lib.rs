@@ -23,7 +23,7 @@ mod weights;
 use dependencies::{Announcer, BlockedSweep, Endings};
 use lane::Tools;
 use lanes::{LaneKeeper, Lanes};
-use overlaps::Overlaps;
+use overlaps::{Judge, Overlaps};
 use scheduler_core::attach::{self, CLOCK_PERIOD, ClockStep, Loops, RedisWatch};
 use scheduler_core::config::Settings;
 use scheduler_core::health::Health;
@@ -54,6 +54,8 @@ pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyh
 
     let (lanes, endings, weights) = (Lanes::default(), Wake::new(), Weights::default());
     let announcer = Announcer { hints: HintSender::new(redis.clone()), endings: endings.clone() };
+    let judge =
+        |store: &Store| Judge { store: store.clone(), hints: HintSender::new(redis.clone()), endings: endings.clone() };
     let tools = Tools {
         store: stores.sweeps.clone(),
         ready: ReadyQueue::new(redis.clone()),
@@ -61,7 +63,7 @@ pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyh
         weights: weights.clone(),
         settings: settings.populator.clone(),
         health: health.clone(),
-        endings: endings.clone(),
+        judge: judge(&stores.sweeps),
     };
     let mut weighing = WeightsStep { store: stores.judges.clone(), weights };
     // Before the first lane is served, or the first thousands of jobs would be shared out as if all weighed the same.
@@ -88,7 +90,7 @@ pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyh
         loops.run(keeper, Wake::new(), settings.populator.lane_lease / 3),
         loops.run(Endings { store: store(), announcer: announcer.clone() }, endings.clone(), sweep),
         loops.run(BlockedSweep::new(store(), announcer), Wake::new(), dependencies::SWEEP_PERIOD),
-        loops.run(Overlaps::new(store(), clock.clone(), endings), Wake::new(), sweep),
+        loops.run(Overlaps::new(judge(&stores.judges), clock.clone()), Wake::new(), sweep),
         loops.run(weighing, Wake::new(), weights::PERIOD),
         loops.run(clock_step, Wake::new(), CLOCK_PERIOD),
         watching,

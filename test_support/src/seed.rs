@@ -54,6 +54,8 @@ pub struct JobSeed {
     pub template: Option<uuid::Uuid>,
     /// Overlap policy `skip`.
     pub overlap_skip: bool,
+    /// Another overlap policy.
+    pub overlap: Option<&'static str>,
     /// Start deadline, seconds from now.
     pub start_deadline_in_seconds: Option<f64>,
     /// Of a failed job.
@@ -83,6 +85,7 @@ impl JobSeed {
             backoff: None,
             template: None,
             overlap_skip: false,
+            overlap: None,
             start_deadline_in_seconds: None,
             retryable: None,
             concurrency_key: None,
@@ -101,12 +104,12 @@ impl JobSeed {
             "INSERT INTO jobs_live (merchant_id, id, state, run_at, scheduled_for, created_at, queue, lane, priority,
                                     attempt, crashes, max_attempts, timeout_ms, target, payload, backoff, template_id,
                                     overlap_skip, start_deadline_at, retryable, failed_at, run_if,
-                                    concurrency_key, template_limit)
+                                    concurrency_key, template_limit, overlap)
              VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4), clock_timestamp() + make_interval(secs => $4),
                      clock_timestamp(), $5, $6, $7, $8, $9, $10, 30000, $11, $12, $13, $14, $15,
                      clock_timestamp() + make_interval(secs => $16), $17,
                      CASE WHEN $3 = 'failed' THEN clock_timestamp() END,
-                     CASE WHEN $3 = 'blocked' THEN 'all_succeeded' END, $18, $19)",
+                     CASE WHEN $3 = 'blocked' THEN 'all_succeeded' END, $18, $19, $20)",
         )
         .bind(self.merchant.0)
         .bind(self.id.0)
@@ -127,6 +130,7 @@ impl JobSeed {
         .bind(self.retryable)
         .bind(&self.concurrency_key)
         .bind(self.template_limit)
+        .bind(self.overlap)
         .execute(store.pool())
         .await
         .unwrap();

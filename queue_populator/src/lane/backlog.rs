@@ -18,7 +18,7 @@ use super::recent::Verdict;
 
 /// Jobs in one push.
 const MAX_BATCH: usize = 1_000;
-/// Jobs without a place under their caps that one sweep passes over in a unit. The next sweep goes on behind them.
+/// Jobs without a place under their caps, or with others in their way, that one sweep passes over in a unit. The next sweep goes on behind them.
 const MAX_HELD: usize = 2_000;
 /// For how long a push of a job with caps holds it back: it may have been refused, and its place may be free by now.
 const CAPPED_HOLD: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ struct Unit {
     rows: VecDeque<Row>,
     /// The caps of its queue and merchant.
     caps: Vec<CapRoom>,
-    /// Jobs passed over for want of a place.
+    /// Jobs passed over because it was not their turn.
     held: usize,
     /// Nothing more to read in this sweep.
     done: bool,
@@ -151,6 +151,13 @@ impl Backlog {
             let capped = !unit.caps.is_empty();
             unit.rows.push_back(Row { run_at, job, capped });
         }
+    }
+
+    /// The same of a job that is due and has others of its template in its way.
+    pub fn pass_over(&mut self, unit: usize, run_at: DateTime<Utc>, job: JobId) {
+        let unit = &mut self.units[unit];
+        unit.after = Some((run_at, job));
+        unit.held += 1;
     }
 
     /// The same of a job that is due and has caps, its own or its unit's: it is kept if there is a place under all of them.

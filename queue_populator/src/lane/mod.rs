@@ -13,6 +13,7 @@ mod sweep;
 mod timers;
 pub mod wheel;
 
+use crate::overlaps::Judge;
 use crate::weights::Weights;
 use parking_lot::Mutex;
 use refusals::Refusals;
@@ -21,7 +22,6 @@ use scheduler_core::config::PopulatorSettings;
 use scheduler_core::health::Health;
 use scheduler_core::lifecycle::Shutdown;
 use scheduler_core::queue::{DueHint, PushOutcome, QueueError, ReadyQueue};
-use scheduler_core::reconcile::Wake;
 use scheduler_core::store::Store;
 use scheduler_core::telemetry::metrics as names;
 use state::{Batch, Bounds, LaneState, PRIORITIES};
@@ -45,8 +45,8 @@ pub struct Tools {
     pub settings: PopulatorSettings,
     /// Where the loops report.
     pub health: Health,
-    /// Wakes the judge of blocked jobs: a skipped job may have been a parent.
-    pub endings: Wake,
+    /// Carries out what becomes of jobs with others in their way.
+    pub judge: Judge,
 }
 
 /// Until when this process may act for its lanes, on its own monotonic clock.

@@ -9,8 +9,7 @@ use super::state::{Batch, PRIORITIES};
 use super::wheel::Timed;
 use super::{Lane, PushError};
 use chrono::{DateTime, Utc};
-use metrics::{counter, gauge, histogram};
-use scheduler_core::domain::{JobId, MerchantId};
+use metrics::{gauge, histogram};
 use scheduler_core::lifecycle::Shutdown;
 use scheduler_core::queue::Member;
 use scheduler_core::store::StoreError;
@@ -256,8 +255,8 @@ impl Lane {
         Ok(count)
     }
 
-    /// Reads on in some units: what is due is kept for pushing, what will be goes to the wheel, what has an earlier job of
-    /// its template in the way is skipped.
+    /// Reads on in some units: what is due is kept for pushing, what will be goes to the wheel, what has others of
+    /// its template in its way is judged.
     async fn read_page(&self, backlog: &mut Backlog, units: &[usize]) -> Result<(), StoreError> {
         let now = self.tools.clock.now();
         let (due_until, soon_until) = (now + self.ahead(), now + self.tools.settings.lookahead);
@@ -266,21 +265,24 @@ impl Lane {
         let rows = self.tools.store.due_rows(&self.name, &positions, soon_until, per_unit).await?;
 
         let mut counts = vec![0; units.len()];
-        let mut overlapping = Vec::new();
+        let mut judged = Vec::new();
         let mut timers = Vec::new();
         for row in rows {
             let unit = units[row.unit];
             counts[row.unit] += 1;
             let member = Member { merchant: backlog.key(unit).merchant, job: row.job };
             let due = row.run_at <= due_until;
-            if due && !row.overlaps && (!row.caps.is_empty() || backlog.is_capped(unit)) {
-                backlog.read_capped(unit, row.run_at, row.job, &row.caps);
-            } else {
-                backlog.read(unit, row.run_at, row.job, due && !row.overlaps);
+            match row.overlap.filter(|_| due) {
+                Some(verdict) => {
+                    backlog.pass_over(unit, row.run_at, row.job);
+                    judged.push((member.merchant, member.job, verdict));
+                }
+                None if due && (!row.caps.is_empty() || backlog.is_capped(unit)) => {
+                    backlog.read_capped(unit, row.run_at, row.job, &row.caps);
+                }
+                None => backlog.read(unit, row.run_at, row.job, due),
             }
-            if due && row.overlaps {
-                overlapping.push((member.merchant, member.job));
-            } else if !due {
+            if !due {
                 timers.push((row.unit, Timed { run_at: row.run_at, priority: backlog.key(unit).priority, member }));
             }
         }
@@ -293,7 +295,7 @@ impl Lane {
                 self.state.lock().note_held_up(backlog.key(*unit), held_up);
             }
         }
-        self.skip(&overlapping).await
+        self.tools.judge.carry_out(&judged).await
     }
 
     /// Sets timers; returns the places of units that found the wheel full.
@@ -306,14 +308,5 @@ impl Lane {
         drop(state);
         self.timer_set.notify_one();
         refused
-    }
-
-    async fn skip(&self, overlapping: &[(MerchantId, JobId)]) -> Result<(), StoreError> {
-        let skipped = self.tools.store.skip_overlaps(overlapping).await?;
-        if !skipped.is_empty() {
-            counter!(names::JOBS_FINISHED_TOTAL, "state" => "skipped").increment(skipped.len() as u64);
-            self.tools.endings.wake();
-        }
-        Ok(())
     }
 }

@@ -9,17 +9,29 @@ use uuid::Uuid;
 
 struct Template {
     id: Uuid,
+    /// None: `skip`.
+    policy: Option<&'static str>,
 }
 
 impl Template {
     fn new() -> Self {
-        Self { id: Uuid::new_v4() }
+        Self { id: Uuid::new_v4(), policy: None }
+    }
+
+    fn with(policy: &'static str) -> Self {
+        Self { policy: Some(policy), ..Self::new() }
     }
 
     /// A job of the template and its occurrence.
     async fn job(&self, world: &World, due_in_seconds: f64) -> JobId {
-        let seed =
-            JobSeed { due_in_seconds, template: Some(self.id), overlap_skip: true, ..JobSeed::due(world.merchant) };
+        let seed = JobSeed {
+            due_in_seconds,
+            template: Some(self.id),
+            overlap_skip: self.policy.is_none(),
+            overlap: self.policy,
+            template_limit: self.policy.map(|_| 1),
+            ..JobSeed::due(world.merchant)
+        };
         let job = seed.insert(world.store()).await;
         let occurrence = format!(
             "INSERT INTO occurrences (merchant_id, template_id, nominal_at, outcome, job_id, version)
@@ -100,7 +112,7 @@ async fn overlaps_are_found_page_by_page() {
     let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
         let page = world.store().due_overlaps(now, after, 2).await.unwrap();
-        found.extend(page.overlapping.iter().map(|(_, job)| *job));
+        found.extend(page.judged.iter().map(|(_, job, _)| *job));
         pages += 1;
         after = page.next;
         if after.is_none() {
@@ -108,4 +120,45 @@ async fn overlaps_are_found_page_by_page() {
         }
     }
     assert_eq!((found, pages), (jobs[1..].to_vec(), 3));
+}
+
+#[tokio::test]
+async fn what_waits_is_not_offered_until_its_turn_has_come() {
+    let (world, populator) = World::running().await;
+    let template = Template::with("buffer_all");
+    let first = template.job(&world, -2.0).await;
+    let popper = world.popper("default").await;
+    assert_eq!(world.pop(&popper).await.job, first);
+    let claim = format!(
+        "INSERT INTO claims VALUES ('{}', '{first}', gen_random_uuid(), gen_random_uuid(), now())",
+        world.merchant
+    );
+    sql::execute(world.store(), &claim).await;
+    let (second, third) = (template.job(&world, -1.0).await, template.job(&world, -0.5).await);
+    let another = world.job().await;
+    assert_eq!(world.pop(&popper).await.job, another, "others pass");
+    for (gone, next) in [(first, second), (second, third)] {
+        assert_eq!(world.state(next).await, "scheduled");
+        world.gone(&[Member { merchant: world.merchant, job: gone }]).await;
+        while world.pop(&popper).await.job != next {}
+    }
+    populator.stop().await;
+}
+
+#[tokio::test]
+async fn a_running_one_is_called_off_as_the_next_falls_due() {
+    let (world, populator) = World::running().await;
+    let template = Template::with("cancel_other");
+    let running = template.job(&world, -2.0).await;
+    let claim = format!(
+        "INSERT INTO claims VALUES ('{}', '{running}', gen_random_uuid(), gen_random_uuid(), now())",
+        world.merchant
+    );
+    sql::execute(world.store(), &claim).await;
+    let (passed_over, latest) = (template.job(&world, 0.7).await, template.job(&world, 1.0).await);
+    world.until_state(passed_over, "skipped").await;
+    let asked = format!("jobs_live WHERE id = '{running}' AND cancel_requested_at IS NOT NULL");
+    assert_eq!(count(&world, &asked).await, 1);
+    assert_eq!(world.state(latest).await, "scheduled");
+    populator.stop().await;
 }

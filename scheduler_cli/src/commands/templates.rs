@@ -60,6 +60,9 @@ pub enum Command {
     Trigger {
         /// Its id
         id: String,
+        /// What becomes of it while other jobs of the template are live [default: allow_all]
+        #[arg(long, value_parser = ["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"])]
+        overlap: Option<String>,
     },
     /// Delete it
     Delete {
@@ -193,7 +196,10 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
         }
         Command::Pause { id } => output::item(globals.output, &act(&id, "pause").await?),
         Command::Resume { id } => output::item(globals.output, &act(&id, "resume").await?),
-        Command::Trigger { id } => output::item(globals.output, &act(&id, "trigger").await?),
+        Command::Trigger { id, overlap } => {
+            let body = overlap.map_or_else(|| json!({}), |overlap| json!({ "overlap": overlap }));
+            output::item(globals.output, &client.post(&format!("/v1/templates/{id}/trigger"), &body).await?);
+        }
         Command::Delete { id } => {
             client.delete(&format!("/v1/templates/{id}")).await?;
             output::line(format_args!("deleted {id}"));

@@ -12,7 +12,7 @@ const MAX_WINDOW_SECONDS: i64 = 30 * 86_400;
 /// The years that a bound may lie in.
 const YEARS: std::ops::RangeInclusive<i32> = 1970..=9998;
 
-/// What happens when an occurrence falls due while an earlier one is still live.
+/// What happens when an occurrence falls due while `max_concurrent` (default 1) earlier ones are still live.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OverlapPolicy {
@@ -23,9 +23,9 @@ pub enum OverlapPolicy {
     BufferOne,
     /// All wait for their turn, in order.
     BufferAll,
-    /// The earlier one is asked to stop; the later one starts when it has ended.
+    /// The earliest one is called off, and the later one starts when it has ended. One that has not started yet is skipped.
     CancelOther,
-    /// The same without a grace for the earlier one.
+    /// The same without a grace for the earlier one, where its kind of target has a grace; webhooks have none.
     TerminateOther,
     /// Both run.
     AllowAll,
@@ -140,21 +140,7 @@ impl TemplatePolicies {
             let why = "`allow_all` sets no limit; remove max_concurrent, or choose buffer_all or skip";
             errors.push(FieldError::new("/max_concurrent", why));
         }
-        errors.extend(self.not_available_yet(overlap));
         errors.extend(self.validate_bounds());
-        errors
-    }
-
-    /// What can be stored and is not carried out yet: better refused than silently taken for something else.
-    fn not_available_yet(&self, overlap: OverlapPolicy) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        if !matches!(overlap, OverlapPolicy::Skip | OverlapPolicy::AllowAll) {
-            let why = format!("`{}` is not available yet; allowed are skip and allow_all", overlap.as_str());
-            errors.push(FieldError::new("/overlap", why));
-        }
-        if self.max_concurrent.is_some_and(|most| (2..=1000).contains(&most)) {
-            errors.push(FieldError::new("/max_concurrent", "more than 1 is not available yet"));
-        }
         errors
     }
 
@@ -220,8 +206,8 @@ mod tests {
         let reversed = json!({"start_at": "2027-01-02T00:00:00Z", "end_at": "2027-01-01T00:00:00Z"});
         assert_eq!(pointers(reversed, OverlapPolicy::Skip), ["/end_at"]);
         assert_eq!(pointers(json!({"max_concurrent": 1}), OverlapPolicy::AllowAll), ["/max_concurrent"]);
-        assert_eq!(pointers(json!({"max_concurrent": 2}), OverlapPolicy::Skip), ["/max_concurrent"]);
-        assert_eq!(pointers(json!({}), OverlapPolicy::BufferAll), ["/overlap"]);
+        assert_eq!(pointers(json!({"max_concurrent": 1001}), OverlapPolicy::Skip), ["/max_concurrent"]);
+        assert_eq!(pointers(json!({"max_concurrent": 3}), OverlapPolicy::BufferAll), Vec::<String>::new());
         assert_eq!(pointers(json!({"max_concurrent": 1}), OverlapPolicy::Skip), Vec::<String>::new());
     }
 

@@ -32,13 +32,15 @@ pub enum Event {
     StartDeadline,
     /// An earlier job of the same template is still live as this one falls due.
     Overlap,
+    /// A later job of the same template takes its place, by the overlap policy.
+    Displace,
     /// Start at once instead of at `run_at`.
     RunNow,
 }
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DependenciesMet,
         Self::DependencyFailed,
         Self::Claim,
@@ -52,6 +54,7 @@ impl Event {
         Self::Cancel,
         Self::StartDeadline,
         Self::Overlap,
+        Self::Displace,
         Self::RunNow,
     ];
 }
@@ -99,6 +102,7 @@ pub const TRANSITIONS: &[Transition] = &[
     // The deadline finds a job that was called off: the cancel was acknowledged first.
     edge(Scheduled, Event::StartDeadline, Cancelled, Owner::Watcher, "expire::expire_overdue"),
     edge(Scheduled, Event::Overlap, Skipped, Owner::Populator, "overlap::skip"),
+    edge(Scheduled, Event::Displace, Skipped, Owner::Populator, "overlap::displace"),
     edge(Scheduled, Event::RunNow, Scheduled, Owner::Api, "run_now::run_now"),
     edge(Running, Event::Succeed, Succeeded, Owner::Executor, "results::succeed"),
     edge(Running, Event::Fail, Failed, Owner::Executor, "results::fail"),
@@ -117,10 +121,12 @@ pub const TRANSITIONS: &[Transition] = &[
     edge(Failed, Event::Cancel, Cancelled, Owner::Api, "cancel::cancel"),
     // Called off while it ran, and then the attempt failed.
     edge(Failed, Event::Cancel, Cancelled, Owner::Watcher, "verdict::call_off"),
+    edge(Failed, Event::Displace, Cancelled, Owner::Populator, "overlap::displace"),
     edge(Retrying, Event::Claim, Running, Owner::Executor, "claim::claim"),
     edge(Retrying, Event::Cancel, Cancelled, Owner::Api, "cancel::cancel"),
     edge(Retrying, Event::StartDeadline, Expired, Owner::Watcher, "expire::expire_overdue"),
     edge(Retrying, Event::StartDeadline, Cancelled, Owner::Watcher, "expire::expire_overdue"),
+    edge(Retrying, Event::Displace, Cancelled, Owner::Populator, "overlap::displace"),
     edge(Retrying, Event::RunNow, Retrying, Owner::Api, "run_now::run_now"),
 ];
 

@@ -1,6 +1,6 @@
 //! Concurrency caps looked at as a whole: the counters compared with the claims.
 //!
-//! Claims are counted where they are granted (`claim_jobs_v2`) and given back where they are removed
+//! Claims are counted where they are granted (`claim_jobs_v3`) and given back where they are removed
 //! (`transitions/caps.rs`), both in one transaction with the claim. So in any snapshot a counter is equal to the number of
 //! claims that name its cap. What differs all the same (a mended database, an older version that removed a claim, a
 //! limit that is newer than a claim) is put right here.

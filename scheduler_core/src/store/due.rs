@@ -8,6 +8,7 @@
 //! Call them on a store with [`crate::store::StoreRole::Results`], whose plans go by key only.
 
 use super::columns::row_limit;
+use super::transitions::overlap::{Verdict, verdict};
 use super::{Store, StoreResult};
 use crate::domain::{JobId, MerchantId};
 use chrono::{DateTime, Utc};
@@ -66,8 +67,8 @@ pub struct DueRow {
     pub job: JobId,
     /// When it may start.
     pub run_at: DateTime<Utc>,
-    /// An earlier job of its template is still live and its policy is to skip it then.
-    pub overlaps: bool,
+    /// What it has to do with other jobs of its template in its way; none: it may start.
+    pub overlap: Option<Verdict>,
     /// The concurrency caps of its own (key and template); none for most.
     pub caps: Vec<CapRoom>,
 }
@@ -107,19 +108,18 @@ const DUE_UNITS: &str = "
      ORDER BY u.n";
 
 /// `until` is a parameter and no call of a clock: only then it bounds the index scan.
-const DUE_ROWS: &str = "
-    SELECT u.n - 1, due.id, due.run_at, due.overlaps, due.caps,
+const DUE_ROWS: &str = concat!(
+    "
+    SELECT u.n - 1, due.id, due.run_at, due.verdict, due.caps,
            CASE WHEN due.caps IS NOT NULL
                 THEN cap_rooms_v1(u.merchant_id, u.queue, due.caps, due.template_limit) END
       FROM unnest($2::smallint[], $3::uuid[], $4::text[], $5::timestamptz[], $6::uuid[])
            WITH ORDINALITY AS u (priority, merchant_id, queue, after_at, after_id, n)
      CROSS JOIN LATERAL (
            SELECT j.id, j.run_at,
-                  CASE WHEN j.overlap_skip AND j.state = 'scheduled' THEN EXISTS (
-                       SELECT 1 FROM jobs_live o
-                        WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id
-                          AND o.scheduled_for < j.scheduled_for)
-                       ELSE false END AS overlaps,
+                  ",
+    verdict!(),
+    " AS verdict,
                   j.template_limit,
                   CASE WHEN j.concurrency_key IS NOT NULL OR j.template_limit IS NOT NULL
                        THEN caps_of_v1(j.queue, j.concurrency_key, j.template_id, j.template_limit, NULL, NULL)
@@ -134,7 +134,8 @@ const DUE_ROWS: &str = "
               AND (SELECT c.token FROM claims c WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id) IS NULL
             ORDER BY j.run_at, j.id
             LIMIT $8) due
-     ORDER BY u.n, due.run_at, due.id";
+     ORDER BY u.n, due.run_at, due.id"
+);
 
 impl Store {
     /// Up to `limit` units of a lane with unclaimed jobs, by key, those behind `after`. Fewer than `limit`: these were
@@ -190,7 +191,7 @@ impl Store {
                 unit: usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX),
                 job: JobId(row.try_get(1)?),
                 run_at: row.try_get(2)?,
-                overlaps: row.try_get(3)?,
+                overlap: row.try_get::<Option<&str>, _>(3)?.and_then(Verdict::parse),
                 caps: read_caps(row, 4)?,
             })
         };

@@ -129,6 +129,7 @@ impl World {
             }
             Event::StartDeadline => self.miss_the_deadline(subject).await,
             Event::Overlap => self.overlap(subject).await,
+            Event::Displace => self.displace(subject).await,
             Event::RunNow => drop(store.run_now(self.merchant, subject.job).await.unwrap()),
         }
     }
@@ -170,6 +171,26 @@ impl World {
         let own = own.bind(self.merchant.0).bind(subject.job.0).bind(template);
         own.execute(self.database.pool()).await.unwrap();
         self.store().skip_overlaps(&[(self.merchant, subject.job)]).await.unwrap();
+    }
+
+    /// Gives the job a template with a later due job that displaces, and lets the populator judge that one.
+    async fn displace(&self, subject: &Subject) {
+        let template = uuid::Uuid::now_v7();
+        let later = JobSeed {
+            template: Some(template),
+            due_in_seconds: -0.1,
+            overlap: Some("cancel_other"),
+            template_limit: Some(1),
+            ..JobSeed::due(self.merchant)
+        };
+        let later = later.insert(self.store()).await;
+        let own = sqlx::query(
+            "UPDATE jobs_live SET template_id = $3, scheduled_for = clock_timestamp() - interval '1 min'
+              WHERE merchant_id = $1 AND id = $2",
+        );
+        let own = own.bind(self.merchant.0).bind(subject.job.0).bind(template);
+        own.execute(self.database.pool()).await.unwrap();
+        self.store().displace_others(self.merchant, later).await.unwrap();
     }
 }
 

@@ -7,6 +7,7 @@ mod drain;
 mod flow;
 mod hand_back;
 mod http;
+mod overlap;
 mod results;
 mod sessions;
 mod support;

@@ -1,7 +1,7 @@
 //! Edits, pauses and deletions: what is not due yet follows the template, what runs stands, the ledger stays unique.
 
 use crate::world::{World, pairs, time};
-use scheduler_core::domain::TemplateId;
+use scheduler_core::domain::{OverlapPolicy, TemplateId};
 use scheduler_core::store::templates::{TemplateChange, TemplateChanged, Trigger, Triggered};
 use serde_json::{Value, json};
 use test_support::{sql, templates};
@@ -139,8 +139,14 @@ async fn a_trigger_makes_a_job_beside_the_schedule() {
     let world = World::new().await;
     let id = three_ahead(&world).await;
     change(&world, id, TemplateChange::Pause).await;
-    let trigger =
-        Trigger { merchant: world.merchant, template: id, now: world.clock.now(), traceparent: None, key: None };
+    let trigger = Trigger {
+        merchant: world.merchant,
+        template: id,
+        overlap: OverlapPolicy::AllowAll,
+        now: world.clock.now(),
+        traceparent: None,
+        key: None,
+    };
     let Triggered::Created { job, lane } = world.store().trigger_template(&trigger).await.unwrap() else {
         panic!("not triggered");
     };

@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// The largest body of a route, in bytes; a layer puts it into the request.
@@ -44,21 +43,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// The body of a request that takes none: nothing, or `{}`.
-pub struct NoBody;
+/// A JSON body that may be left out: nothing means the same as `{}`.
+pub struct OptionalBody<T> {
+    /// The decoded value; its types are right, its values are not checked yet.
+    pub value: T,
+    /// The body as sent.
+    pub bytes: Bytes,
+}
 
-impl<S: Send + Sync> FromRequest<S> for NoBody {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let BodyLimit(limit) = request.extensions().get().copied().unwrap_or(DEFAULT_LIMIT);
         let (parts, body) = request.into_parts();
         let bytes = read(&parts.headers, body, limit).await?;
-        let is_empty_object = || serde_json::from_slice::<Map<String, Value>>(&bytes).is_ok_and(|map| map.is_empty());
-        if bytes.trim_ascii().is_empty() || is_empty_object() {
-            return Ok(Self);
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self { value: decode::json(b"{}")?, bytes: Bytes::new() });
         }
-        Err(Problem::invalid_field("", "this request takes no body; send none, or {}"))
+        require_json(&parts.headers)?;
+        Ok(Self { value: decode::json(&bytes)?, bytes })
     }
 }
 

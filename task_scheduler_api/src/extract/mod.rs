@@ -11,7 +11,7 @@ pub mod trace;
 mod words;
 
 pub use auth::{Caller, JobsRead, JobsWrite, QueuesRead, QueuesWrite, TemplatesRead, TemplatesWrite};
-pub use body::{BodyLimit, JsonBody, NoBody, TextBody};
+pub use body::{BodyLimit, JsonBody, OptionalBody, TextBody};
 pub use path::PathId;
 pub use query::Query;
 pub use trace::Traceparent;

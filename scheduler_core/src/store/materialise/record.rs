@@ -66,7 +66,7 @@ impl<'a> Entry<'a> {
     pub fn new(row: &'a TemplateRow, definition: &Definition, plan: Plan, timetable: Timetable<'a>) -> Self {
         let mut overlap = OverlapColumns::of(definition.overlap, &definition.policies);
         if planted("overlap_unchecked") {
-            overlap = OverlapColumns { skip: false, policy: None };
+            overlap = OverlapColumns::NONE;
         }
         let columns = JobColumns::of(&definition.job);
         let timetable = columns.has_variables().then_some(timetable);
@@ -112,15 +112,15 @@ impl<'a> Entry<'a> {
 }
 
 /// Every nominal time is inserted unless it has a record; a job is inserted for each one that was.
-/// $1…$16, $28: one element a template; $17…$24, $26 and $27: one element an occurrence, `n` counting the templates from 1.
+/// $1…$16, $28 and $29: one element a template; $17…$24, $26 and $27: one element an occurrence, `n` counting the templates from 1.
 const RECORD: &str = "
 WITH spec AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::text[], $5::int2[], $6::int4[], $7::int4[], $8::int8[],
                          $9::bool[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
-                         $16::bool[], $28::text[])
+                         $16::bool[], $28::text[], $29::int4[])
              WITH ORDINALITY AS s (merchant_id, template_id, version, queue, priority, max_attempts, timeout_ms,
                                    deadline_us, overlap_skip, target, payload, backoff, metadata, external_id, overlap,
-                                   is_awaited, concurrency_key, n)
+                                   is_awaited, concurrency_key, template_limit, n)
 ), planned AS (
     -- Only what identifies them: the payload of a template must not be copied for each of its times.
     SELECT s.merchant_id, s.template_id, s.version, p.*
@@ -138,7 +138,7 @@ WITH spec AS (
 ), made AS (
     INSERT INTO jobs_live (merchant_id, id, template_id, state, run_at, scheduled_for, created_at, start_deadline_at,
                            priority, max_attempts, timeout_ms, has_dependents, overlap_skip, overlap, queue, lane,
-                           target, payload, backoff, metadata, external_id, concurrency_key)
+                           target, payload, backoff, metadata, external_id, concurrency_key, template_limit)
     SELECT s.merchant_id, p.job_id, s.template_id, 'scheduled', p.run_at, p.nominal_at, $25,
            p.run_at + s.deadline_us * interval '1 microsecond',
            -- What is made up for comes after everything else.
@@ -146,7 +146,7 @@ WITH spec AS (
            s.overlap_skip, s.overlap, s.queue,
            coalesce((SELECT q.lane FROM queues q WHERE q.merchant_id = s.merchant_id AND q.name = s.queue), 'default'),
            coalesce(p.own_target, s.target), coalesce(p.own_payload, s.payload), s.backoff, s.metadata::jsonb, s.external_id,
-           s.concurrency_key
+           s.concurrency_key, s.template_limit
       FROM planned p JOIN spec s ON s.n = p.n
      -- Written so that it is answered from a table in memory and never by a loop over all pairs.
      WHERE (p.job_id IN (SELECT r.job_id FROM recorded r)) IS TRUE
@@ -205,6 +205,7 @@ pub(super) async fn record(
         .bind(targets)
         .bind(payloads)
         .bind(column(entries, |e| e.columns.concurrency_key.as_deref()))
+        .bind(column(entries, |e| e.overlap.limit))
         .fetch_all(connection)
         .await?;
     Ok(Recorded::of(rows))

@@ -46,22 +46,31 @@ impl JobColumns {
     }
 }
 
-/// What becomes of a job that falls due beside earlier ones of its template, in the form of its columns.
+/// What becomes of a job that falls due beside others of its template, in the form of its columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct OverlapColumns {
-    /// It must not start beside an earlier one.
+    /// It is skipped when an earlier one is live: all that the first version of the program knew, and what is written
+    /// where it says everything.
     pub skip: bool,
-    /// What follows when it falls due beside one; none: nothing, or what `skip` alone has always meant.
+    /// The policy; none: nothing, or `skip` where `skip` is set.
     pub policy: Option<&'static str>,
+    /// At most so many run at once, by a cap that is counted. Whoever may wait has one, so that the end of a job tells
+    /// those that wait, and a `max_concurrent` that somebody has written down is kept to whatever the order.
+    pub limit: Option<i32>,
 }
 
 impl OverlapColumns {
-    /// The columns of a policy.
-    pub fn of(overlap: OverlapPolicy, _policies: &TemplatePolicies) -> Self {
-        match overlap {
-            OverlapPolicy::AllowAll => Self { skip: false, policy: None },
-            OverlapPolicy::Skip => Self { skip: true, policy: None },
-            other => Self { skip: true, policy: Some(other.as_str()) },
+    /// Nothing becomes of it.
+    pub const NONE: Self = Self { skip: false, policy: None, limit: None };
+
+    /// The columns of a policy, for a template with such others.
+    pub fn of(overlap: OverlapPolicy, policies: &TemplatePolicies) -> Self {
+        let limit = policies.max_concurrent.and_then(|most| i32::try_from(most).ok());
+        match (overlap, limit) {
+            (OverlapPolicy::AllowAll, _) => Self::NONE,
+            (OverlapPolicy::Skip, None) => Self { skip: true, policy: None, limit: None },
+            (OverlapPolicy::Skip, Some(limit)) => Self { skip: limit == 1, policy: Some("skip"), limit: Some(limit) },
+            (other, limit) => Self { skip: false, policy: Some(other.as_str()), limit: Some(limit.unwrap_or(1)) },
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Running a template's job now, outside its schedule.
 
-use super::job_columns::JobColumns;
+use super::job_columns::{JobColumns, OverlapColumns};
 use super::keyed::{Keyed, answer, take};
 use super::row::{Definition, TemplateRow, template_columns};
 use crate::domain::variables::{self, Values};
-use crate::domain::{Job, JobId, MerchantId, TemplateId};
+use crate::domain::{Job, JobId, MerchantId, OverlapPolicy, TemplateId};
 use crate::store::idempotency::KeyHolder;
 use crate::store::job_create::{NewJob, Placed};
 use crate::store::materialise::Surroundings;
@@ -18,6 +18,8 @@ pub struct Trigger<'a> {
     pub merchant: MerchantId,
     /// Which.
     pub template: TemplateId,
+    /// What becomes of the job while others of the template are live.
+    pub overlap: OverlapPolicy,
     /// The present, by the database's clock.
     pub now: DateTime<Utc>,
     /// W3C trace context of the request.
@@ -44,7 +46,7 @@ pub enum Triggered {
 
 impl Store {
     /// Makes a job of the template that is due at once. A paused one can be triggered. The job is no occurrence: the
-    /// ledger does not know it, and it runs whatever else of the template runs.
+    /// ledger does not know it. Beside other jobs of the template it has the overlap policy that was asked for.
     ///
     /// # Errors
     /// When the database does not do it, or the template cannot be read.
@@ -62,6 +64,7 @@ impl Store {
                 };
                 let definition = row.definition()?;
                 let values = values(&mut transaction, trigger, &row, &definition).await?;
+                let overlap = OverlapColumns::of(trigger.overlap, &definition.policies);
                 let spec = definition.job;
                 let lane = lane_of(&mut transaction, trigger.merchant, &spec.queue).await?;
                 let traceparent = trigger.traceparent.clone();
@@ -70,7 +73,7 @@ impl Store {
                     let (job, scheduled_for) = (new.id, new.run_at);
                     variables::fill_at_birth(&mut new.spec, &Values { job, scheduled_for, ..values });
                 }
-                insert(&mut transaction, trigger.template, &new).await?;
+                insert(&mut transaction, trigger.template, &new, overlap).await?;
                 let job = Job { template_id: Some(trigger.template), ..new.to_job(Placed::Scheduled) };
                 answer(&mut transaction, trigger.merchant, &trigger.key, &job).await?;
                 transaction.commit().await?;
@@ -119,15 +122,21 @@ async fn lane_of(connection: &mut PgConnection, merchant: MerchantId, queue: &st
     Ok(lane.unwrap_or_else(|| "default".to_owned()))
 }
 
-/// Like an occurrence's job, but free of the overlap policy.
-async fn insert(connection: &mut PgConnection, template: TemplateId, new: &NewJob) -> StoreResult<()> {
+/// Like an occurrence's job.
+async fn insert(
+    connection: &mut PgConnection,
+    template: TemplateId,
+    new: &NewJob,
+    overlap: OverlapColumns,
+) -> StoreResult<()> {
     let columns = JobColumns::of(&new.spec);
     sqlx::query(
         "INSERT INTO jobs_live (merchant_id, id, template_id, state, run_at, scheduled_for, created_at, start_deadline_at,
                                 priority, max_attempts, timeout_ms, queue, lane, target, payload, backoff, metadata,
-                                external_id, traceparent, concurrency_key)
+                                external_id, traceparent, concurrency_key, overlap_skip, overlap,
+                                template_limit)
          VALUES ($1, $2, $3, 'scheduled', $4, $4, $5, $4 + $6 * interval '1 microsecond', $7, $8, $9, $10, $11, $12, $13,
-                 $14, $15::jsonb, $16, $17, $18)",
+                 $14, $15::jsonb, $16, $17, $18, $19, $20, $21)",
     )
     .bind(new.merchant.0)
     .bind(new.id.0)
@@ -147,6 +156,9 @@ async fn insert(connection: &mut PgConnection, template: TemplateId, new: &NewJo
     .bind(&columns.external_id)
     .bind(&new.traceparent)
     .bind(&columns.concurrency_key)
+    .bind(overlap.skip)
+    .bind(overlap.policy)
+    .bind(overlap.limit)
     .execute(connection)
     .await?;
     Ok(())

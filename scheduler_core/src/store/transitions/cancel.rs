@@ -60,7 +60,15 @@ impl Store {
     }
 }
 
-async fn try_cancel(connection: &mut PgConnection, merchant: MerchantId, job: JobId) -> StoreResult<Option<Cancel>> {
+/// Calls a job off in the caller's transaction. None: its claim went while we looked at it; try again.
+///
+/// # Errors
+/// When the database does not do it.
+pub(crate) async fn try_cancel(
+    connection: &mut PgConnection,
+    merchant: MerchantId,
+    job: JobId,
+) -> StoreResult<Option<Cancel>> {
     let key = take_keys(connection, &[(merchant, job)]).await?;
     if key.is_empty() {
         return request(connection, merchant, job).await;

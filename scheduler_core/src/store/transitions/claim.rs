@@ -1,8 +1,9 @@
 //! `scheduled | retrying` → `running`: an executor takes the claims of a batch of jobs.
 //!
-//! The work is done by the database function `claim_jobs_v2`, in one round trip. Asking again with the same tokens
+//! The work is done by the database function `claim_jobs_v3`, in one round trip. Asking again with the same tokens
 //! gives the same answers, so a claim whose outcome is unknown (a lost connection) is simply repeated.
 
+use super::overlap::verdict;
 use crate::domain::{JobId, MerchantId, SessionId, Target, TemplateId, Token};
 use crate::planted::planted;
 use crate::store::columns::row_limit;
@@ -37,7 +38,7 @@ pub enum ClaimAnswer {
     },
     /// Its queue is paused.
     Paused,
-    /// An earlier job of its template is still live.
+    /// Other jobs of its template are in its way.
     Overlap,
     /// A concurrency cap of the job is full.
     OverCap,
@@ -112,7 +113,7 @@ impl Store {
             "SELECT o_merchant_id, o_job_id, o_token, o_answer, o_due_in_us, o_attempt, o_max_attempts, o_timeout_ms,
                     o_priority, o_run_at, o_scheduled_for, o_template_id, o_queue, o_lane, o_target, o_payload,
                     o_traceparent, o_crashes, o_cancel_requested
-               FROM claim_jobs_v2($1, $2, $3, $4, make_interval(secs => $5))",
+               FROM claim_jobs_v3($1, $2, $3, $4, make_interval(secs => $5))",
         )
         .bind(session.0)
         .bind(column(|key| key.merchant.0))
@@ -148,7 +149,8 @@ impl Store {
 
 /// `heads` jumps through the index of due jobs from one (priority, merchant, queue) to the next, so that the cost
 /// depends on how many queues have work and not on how much work they have.
-const DUE_CANDIDATES: &str = "
+const DUE_CANDIDATES: &str = concat!(
+    "
     WITH RECURSIVE heads AS (
         (SELECT priority, merchant_id, queue
            FROM jobs_live
@@ -186,11 +188,9 @@ const DUE_CANDIDATES: &str = "
                     ORDER BY j.run_at, j.id
                     -- So many may be in the way of the others; not a whole backlog.
                     LIMIT 2000) j
-            WHERE NOT (j.overlap_skip AND (
-                       SELECT e.id FROM jobs_live e
-                        WHERE e.merchant_id = j.merchant_id AND e.template_id = j.template_id
-                          AND e.scheduled_for < j.scheduled_for
-                        ORDER BY e.scheduled_for LIMIT 1) IS NOT NULL)
+            WHERE (",
+    verdict!(),
+    ") IS NULL
               AND NOT ((j.concurrency_key IS NOT NULL OR j.template_limit IS NOT NULL)
                        AND 0 >= ANY (cap_rooms_v1(j.merchant_id, j.queue,
                                      caps_of_v1(j.queue, j.concurrency_key, j.template_id, j.template_limit, NULL, NULL),
@@ -198,7 +198,8 @@ const DUE_CANDIDATES: &str = "
             ORDER BY j.run_at, j.id
             LIMIT greatest(16, $3 / (SELECT nullif(count(*), 0) FROM open))) due
      ORDER BY o.priority, due.turn, due.run_at
-     LIMIT $3";
+     LIMIT $3"
+);
 
 fn read_answer(row: &PgRow) -> StoreResult<Claimed> {
     let key =
@@ -217,7 +218,7 @@ fn read_answer(row: &PgRow) -> StoreResult<Claimed> {
         "over_cap" => ClaimAnswer::OverCap,
         "taken" => ClaimAnswer::Taken,
         "gone" => ClaimAnswer::Gone,
-        other => return Err(StoreError::corrupt("claim_jobs_v2", "o_answer", key.job, other)),
+        other => return Err(StoreError::corrupt("claim_jobs_v3", "o_answer", key.job, other)),
     };
     Ok(Claimed { key, answer })
 }

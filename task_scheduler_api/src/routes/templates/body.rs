@@ -10,8 +10,8 @@ use scheduler_core::schedule::{Schedule, ScheduleError};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Policies that are specified but not built yet. Named so that the refusal can say so.
-const LATER_FIELDS: [&str; 5] = ["calendar", "calendars", "calendar_policy", "exclude", "freeze"];
+/// What people look for in the template and what stands in its schedule.
+const FIELDS_OF_SCHEDULES: [&str; 5] = ["calendar", "calendars", "exclude", "timezone", "cron"];
 
 /// A definition that may be stored.
 pub struct Definition {
@@ -27,7 +27,7 @@ impl FromRequest<AppState> for Definition {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &AppState) -> Result<Self, Problem> {
-        let body = JsonBody::<TemplateSpec>::from_request(request, app).await.map_err(say_later)?;
+        let body = JsonBody::<TemplateSpec>::from_request(request, app).await.map_err(say_where)?;
         judged(body.value, body.bytes, app)
     }
 }
@@ -35,7 +35,7 @@ impl FromRequest<AppState> for Definition {
 /// The definition that a merged document stands for.
 pub fn from_document(document: &RawValue, app: &AppState) -> Result<Definition, Problem> {
     let bytes = Bytes::copy_from_slice(document.get().as_bytes());
-    let spec = decode::json(&bytes).map_err(say_later)?;
+    let spec = decode::json(&bytes).map_err(say_where)?;
     judged(spec, bytes, app)
 }
 
@@ -61,19 +61,18 @@ pub fn parse_schedule(value: &Value) -> Result<Schedule, Vec<FieldError>> {
     Schedule::parse(value).map_err(|errors| errors.into_iter().map(point).collect())
 }
 
-/// Says "not available yet" of policies that are specified but not built, where decoding only knows that it does not
-/// know them.
-fn say_later(problem: Problem) -> Problem {
+/// Says where a field belongs, where decoding only knows that it does not know it.
+fn say_where(problem: Problem) -> Problem {
     if problem.errors.is_empty() {
         return problem;
     }
-    Problem::invalid(problem.errors.into_iter().map(say_one_later).collect())
+    Problem::invalid(problem.errors.into_iter().map(say_where_one).collect())
 }
 
-fn say_one_later(error: FieldError) -> FieldError {
+fn say_where_one(error: FieldError) -> FieldError {
     match error.pointer.strip_prefix('/') {
-        Some(field) if LATER_FIELDS.contains(&field) => {
-            FieldError::new(error.pointer.clone(), "not available yet; remove it")
+        Some(field) if FIELDS_OF_SCHEDULES.contains(&field) => {
+            FieldError::new(error.pointer.clone(), "belongs into `schedule`; see POST /v1/templates/preview to try one")
         }
         _ => error,
     }

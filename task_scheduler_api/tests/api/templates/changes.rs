@@ -208,8 +208,12 @@ async fn a_trigger_makes_a_job_that_is_due_now() {
     let keyed = || api.send(Method::POST, &at, &[("idempotency-key", "t-1")], None);
     assert_eq!(keyed().await.ok()["id"], keyed().await.ok()["id"]);
     assert_eq!(sql::number(api.store(), "SELECT count(*) FROM jobs_live").await, 2);
-    assert_eq!(api.post(&at, &json!({"payload": 1})).await.pointers(422), [""]);
+    assert_eq!(api.post(&at, &json!({"payload": 1})).await.pointers(422), ["/payload"]);
+    assert_eq!(api.post(&at, &json!({"overlap": "bufer_one"})).await.pointers(422), ["/overlap"]);
     assert_eq!(api.post(&at, &json!([])).await.pointers(422), [""]);
     assert_eq!(api.post(&at, &json!({})).await.status, 201);
+    assert_eq!(api.post(&at, &json!({"overlap": "buffer_one"})).await.status, 201);
+    let waiting = "SELECT count(*) FROM jobs_live WHERE overlap = 'buffer_one' AND template_limit = 1";
+    assert_eq!(sql::number(api.store(), waiting).await, 1);
     assert_eq!(api.act("/v1/templates/00000000-0000-7000-8000-000000000000/trigger").await.code(404), "not_found");
 }

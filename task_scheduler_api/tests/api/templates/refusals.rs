@@ -50,14 +50,14 @@ async fn each_mistake_is_pointed_at() {
 }
 
 #[tokio::test]
-async fn what_comes_later_is_named_as_such() {
+async fn what_belongs_into_the_schedule_is_named_as_such() {
     let api = Api::start().await;
     let cases = [(with("/calendars", json!(["holidays"])), "/calendars")];
     for (body, pointer) in cases {
         let answer = api.post("/v1/templates", &body).await;
         assert_eq!(answer.pointers(422), [pointer]);
         let detail = answer.body["errors"][0]["detail"].as_str().unwrap();
-        assert!(detail.contains("not available yet"), "{pointer}: {detail}");
+        assert!(detail.contains("belongs into `schedule`"), "{pointer}: {detail}");
     }
     let unknown = api.post("/v1/templates", &with("/overlap", json!("skpi"))).await;
     assert_eq!(unknown.pointers(422), ["/overlap"]);

@@ -4,9 +4,10 @@ use super::Nearest;
 use crate::problem::Problem;
 use crate::state::App;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use scheduler_core::domain::{Job, MerchantId, Template, TemplatePolicies, TemplateVersion, Timetable};
+use scheduler_core::domain::{Job, JobState, MerchantId, Template, TemplatePolicies, TemplateVersion, Timetable};
 use scheduler_core::schedule::{CalendarSet, EvalContext, Occurrence, Schedule};
 use scheduler_core::store::templates::LedgerEntry;
+use scheduler_core::store::transitions::overlap::Verdict;
 use serde::Deserialize as _;
 use uuid::Uuid;
 
@@ -41,6 +42,8 @@ pub(super) struct Facts {
     pub entry: Option<LedgerEntry>,
     /// The job, while it is kept.
     pub job: Option<Job>,
+    /// What it has to do with other jobs in its way, if it is due and waits.
+    pub overlap: Option<Verdict>,
     /// Nominal times around it.
     pub nearest: Nearest,
 }
@@ -83,6 +86,10 @@ impl Facts {
             Some(job) => app.store.job(merchant, job).await?,
             None => None,
         };
+        let overlap = match job.as_ref().filter(|job| job.state == JobState::Scheduled && job.run_at <= now) {
+            Some(job) => app.store.overlap_verdict(merchant, job.id).await?,
+            None => None,
+        };
         let is_another = in_force.as_ref().is_some_and(|version| version.version != template.version);
         let named_since = is_another && nominal.is_none() && {
             let present = Rules::read(app, merchant, &template, &template.schedule, &template.policies).await?;
@@ -106,6 +113,7 @@ impl Facts {
             named_since,
             entry,
             job,
+            overlap,
             nearest,
         })
     }

@@ -5,6 +5,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use scheduler_core::domain::{Job, JobState, OccurrenceOutcome, TemplateVersion};
 use scheduler_core::schedule::{Occurrence, OccurrenceNote, Suppression};
 use scheduler_core::store::templates::LedgerEntry;
+use scheduler_core::store::transitions::overlap::Verdict;
 
 /// The answer: its name, and the sentence.
 pub(super) fn of(facts: &Facts) -> (&'static str, String) {
@@ -41,7 +42,7 @@ fn recorded(facts: &Facts, entry: &LedgerEntry) -> String {
         SkippedOverlap => {
             let overlap = facts.in_force.as_ref().map_or("skip", |version| version.overlap.as_str());
             format!(
-                "It did not run: an earlier job of the template was still live as it fell due, and `overlap` is `{overlap}`{because}."
+                "It did not run: another job of the template was in its way, and `overlap` is `{overlap}`{because}."
             )
         }
         SkippedCalendar => format!("It did not run: a calendar or a freeze window leaves it out{because}."),
@@ -99,7 +100,19 @@ fn waiting(facts: &Facts, job: &Job) -> String {
     if job.run_at > facts.now {
         return format!("which starts at {}", when(facts, job.run_at));
     }
-    format!("which is due since {} and waits for an executor (queue `{}`)", when(facts, job.run_at), job.queue)
+    let since = when(facts, job.run_at);
+    match facts.overlap {
+        None => format!("which is due since {since} and waits for an executor (queue `{}`)", job.queue),
+        Some(Verdict::Skip) => format!("which is due since {since} and is just being skipped for the overlap policy"),
+        Some(Verdict::Wait) => {
+            format!("which is due since {since} and waits until earlier jobs of the template have ended")
+        }
+        Some(Verdict::Displace) => {
+            format!(
+                "which is due since {since} and waits until the earlier job, which was called off for it, has stopped"
+            )
+        }
+    }
 }
 
 fn not_nominal(facts: &Facts, version: &TemplateVersion) -> String {
