@@ -46,6 +46,7 @@ const COLUMNS: &[Column] = &[
     ("running", "/depth/running"),
     ("retrying", "/depth/retrying"),
     ("blocked", "/depth/blocked"),
+    ("or more", "/depth/at_least"),
     ("oldest due (s)", "/oldest_due_age_seconds"),
 ];
 

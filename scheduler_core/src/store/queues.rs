@@ -1,5 +1,7 @@
 //! Queues: a merchant's named lanes, how deep they are, and whether they are paused.
 
+use super::columns::row_limit;
+use super::plans::plan_by_key;
 use super::{Store, StoreError, StoreResult};
 use crate::domain::{JobId, MerchantId};
 use chrono::{DateTime, Utc};
@@ -44,6 +46,8 @@ pub struct QueueDepth {
     pub blocked: i64,
     /// Failed a moment ago and not judged yet.
     pub failed: i64,
+    /// Counting has stopped, at 10,000 jobs or in long lists of queues sooner: there may be more than the numbers say.
+    pub at_least: bool,
 }
 
 /// A due job, as much of it as a wake-up needs.
@@ -77,43 +81,92 @@ impl TryFrom<PgRow> for Queue {
                 retrying: row.try_get("retrying")?,
                 blocked: row.try_get("blocked")?,
                 failed: row.try_get("failed")?,
+                at_least: row.try_get("at_least")?,
             },
             oldest_due_age_seconds: row.try_get("oldest_due_age_seconds")?,
         })
     }
 }
 
-/// The queues of a merchant `$1` with names after `$2`, or the one named `$4`; `$3` of them.
+/// The queues of a merchant `$1` with names after `$2`, or the one named `$4`; `$3` of them. `$5`: where counting stops.
+///
+/// What waits is read from the index of due jobs, one range for each priority, so that a queue with millions of jobs takes no
+/// longer than one with `$5`; the rest has few rows, or is cut off, too.
 const QUEUES: &str = "
     WITH page AS (
         SELECT * FROM queues
          WHERE merchant_id = $1 AND ($2::text IS NULL OR name > $2) AND ($4::text IS NULL OR name = $4)
          ORDER BY name LIMIT $3
-    ), depth AS (
-        SELECT j.queue,
-               count(*) FILTER (WHERE c.job_id IS NULL AND j.state = 'scheduled' AND j.run_at <= clock.now) AS due,
-               count(*) FILTER (WHERE c.job_id IS NULL AND j.state = 'scheduled' AND j.run_at > clock.now)  AS later,
-               count(*) FILTER (WHERE c.job_id IS NOT NULL)                                                 AS running,
-               count(*) FILTER (WHERE c.job_id IS NULL AND j.state = 'retrying')                            AS retrying,
-               count(*) FILTER (WHERE j.state = 'blocked')                                                  AS blocked,
-               count(*) FILTER (WHERE j.state = 'failed')                                                   AS failed,
-               extract(epoch FROM max(clock.now - j.run_at) FILTER (
-                   WHERE c.job_id IS NULL AND j.state IN ('scheduled', 'retrying') AND j.run_at <= clock.now
-               ))::float8 AS oldest_due_age_seconds
-          FROM (SELECT clock_timestamp() AS now) AS clock
-         CROSS JOIN jobs_live j
-         -- By key for each row: joined as a table, claims that statistics call empty are read whole for each job.
+    ), running AS (
+        SELECT j.queue, count(*) AS jobs
+          FROM (SELECT c.job_id FROM claims c WHERE c.merchant_id = $1 LIMIT 10 * $5) c
          CROSS JOIN LATERAL (
-              SELECT (SELECT c.job_id FROM claims c
-                       WHERE c.merchant_id = ANY (ARRAY[j.merchant_id]) AND c.job_id = j.id) AS job_id OFFSET 0) c
-         WHERE j.merchant_id = $1 AND j.queue = ANY (ARRAY(SELECT name FROM page))
+               SELECT j.queue FROM jobs_live j WHERE j.merchant_id = $1 AND j.id = c.job_id OFFSET 0) j
          GROUP BY j.queue
+    ), blocked AS (
+        SELECT b.queue, count(*) AS jobs
+          FROM (SELECT j.queue FROM jobs_live j WHERE j.merchant_id = $1 AND j.state = 'blocked' LIMIT 10 * $5) b
+         GROUP BY b.queue
+    ), failed AS (
+        SELECT f.queue, count(*) AS jobs
+          FROM (SELECT j.queue FROM jobs_live j WHERE j.merchant_id = $1 AND j.state = 'failed' LIMIT 10 * $5) f
+         GROUP BY f.queue
     )
-    SELECT p.name, p.lane, p.paused_at, p.concurrency, p.concurrency_key_limit, p.created_at, d.oldest_due_age_seconds,
-           coalesce(d.due, 0) AS due, coalesce(d.later, 0) AS later, coalesce(d.running, 0) AS running,
-           coalesce(d.retrying, 0) AS retrying, coalesce(d.blocked, 0) AS blocked, coalesce(d.failed, 0) AS failed
-      FROM page p LEFT JOIN depth d ON d.queue = p.name
+    SELECT p.name, p.lane, p.paused_at, p.concurrency, p.concurrency_key_limit, p.created_at,
+           extract(epoch FROM statement_timestamp() - oldest.run_at)::float8 AS oldest_due_age_seconds,
+           due.scheduled AS due, later.scheduled AS later, due.retrying + later.retrying AS retrying,
+           coalesce(running.jobs, 0) AS running, coalesce(blocked.jobs, 0) AS blocked, coalesce(failed.jobs, 0) AS failed,
+           greatest(due.scheduled + due.retrying, later.scheduled + later.retrying) >= $5
+               OR coalesce((SELECT sum(r.jobs) FROM running r), 0) >= 10 * $5
+               OR coalesce((SELECT sum(b.jobs) FROM blocked b), 0) >= 10 * $5
+               OR coalesce((SELECT sum(f.jobs) FROM failed f), 0) >= 10 * $5 AS at_least
+      FROM page p
+     CROSS JOIN LATERAL (
+           SELECT count(*) FILTER (WHERE w.state = 'scheduled') AS scheduled,
+                  count(*) FILTER (WHERE w.state = 'retrying') AS retrying
+             FROM (SELECT j.state
+                     FROM generate_series(0, 9) AS level (priority)
+                    CROSS JOIN LATERAL (
+                          SELECT j.state FROM jobs_live j
+                           WHERE j.lane = p.lane AND j.priority = level.priority::smallint AND j.merchant_id = p.merchant_id
+                             AND j.queue = p.name AND j.state IN ('scheduled', 'retrying') AND j.run_at <= statement_timestamp()
+                             AND (SELECT c.token FROM claims c
+                                   WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id) IS NULL
+                           ORDER BY j.run_at, j.id LIMIT $5) j
+                    LIMIT $5) w) due
+     CROSS JOIN LATERAL (
+           SELECT count(*) FILTER (WHERE w.state = 'scheduled') AS scheduled,
+                  count(*) FILTER (WHERE w.state = 'retrying') AS retrying
+             FROM (SELECT j.state
+                     FROM generate_series(0, 9) AS level (priority)
+                    CROSS JOIN LATERAL (
+                          SELECT j.state FROM jobs_live j
+                           WHERE j.lane = p.lane AND j.priority = level.priority::smallint AND j.merchant_id = p.merchant_id
+                             AND j.queue = p.name AND j.state IN ('scheduled', 'retrying') AND j.run_at > statement_timestamp()
+                             AND (SELECT c.token FROM claims c
+                                   WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id) IS NULL
+                           ORDER BY j.run_at, j.id LIMIT $5) j
+                    LIMIT $5) w) later
+     CROSS JOIN LATERAL (
+           SELECT min(first.run_at) AS run_at
+             FROM generate_series(0, 9) AS level (priority)
+            CROSS JOIN LATERAL (
+                  SELECT j.run_at FROM jobs_live j
+                   WHERE j.lane = p.lane AND j.priority = level.priority::smallint AND j.merchant_id = p.merchant_id
+                     AND j.queue = p.name AND j.state IN ('scheduled', 'retrying') AND j.run_at <= statement_timestamp()
+                     AND (SELECT c.token FROM claims c WHERE c.merchant_id = j.merchant_id AND c.job_id = j.id) IS NULL
+                   ORDER BY j.run_at, j.id LIMIT 1) first) oldest
+      LEFT JOIN running ON running.queue = p.name
+      LEFT JOIN blocked ON blocked.queue = p.name
+      LEFT JOIN failed ON failed.queue = p.name
      ORDER BY p.name";
+
+/// While statistics call the jobs few, reading all of a merchant's and sorting them would seem cheaper than the index.
+const NO_SORTING: &str = "SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)";
+
+/// Jobs that are counted for one page of queues, and where counting stops for each.
+const COUNTED: usize = 100_000;
+const COUNTED_OF_EACH: std::ops::RangeInclusive<usize> = 1_000..=10_000;
 
 impl Store {
     /// Makes the queues that are new and tells the lane of each: one pair per name.
@@ -147,16 +200,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn queues(&self, merchant: MerchantId, after: Option<&str>, rows: usize) -> StoreResult<Vec<Queue>> {
-        let rows = sqlx::query(QUEUES)
-            // Planned each time: a plan made while there was nothing to count would stay.
-            .persistent(false)
-            .bind(merchant.0)
-            .bind(after)
-            .bind(rows as i64)
-            .bind(None::<String>)
-            .fetch_all(self.pool())
-            .await?;
-        rows.into_iter().map(Queue::try_from).collect()
+        self.count_queues(merchant, after, rows, None).await
     }
 
     /// One queue.
@@ -164,16 +208,34 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn queue(&self, merchant: MerchantId, name: &str) -> StoreResult<Option<Queue>> {
-        let row = sqlx::query(QUEUES)
-            // Planned each time: a plan made while there was nothing to count would stay.
-            .persistent(false)
-            .bind(merchant.0)
-            .bind(None::<String>)
-            .bind(1_i64)
-            .bind(name)
-            .fetch_optional(self.pool())
-            .await?;
-        row.map(Queue::try_from).transpose()
+        Ok(self.count_queues(merchant, None, 1, Some(name)).await?.pop())
+    }
+
+    async fn count_queues(
+        &self,
+        merchant: MerchantId,
+        after: Option<&str>,
+        rows: usize,
+        name: Option<&str>,
+    ) -> StoreResult<Vec<Queue>> {
+        let most = (COUNTED / rows.max(1)).clamp(*COUNTED_OF_EACH.start(), *COUNTED_OF_EACH.end());
+        self.pool()
+            .within(async {
+                let mut transaction = self.pool().begin().await?;
+                plan_by_key(&mut transaction).await?;
+                sqlx::query(NO_SORTING).execute(&mut *transaction).await?;
+                let rows = sqlx::query(QUEUES)
+                    .bind(merchant.0)
+                    .bind(after)
+                    .bind(row_limit(rows))
+                    .bind(name)
+                    .bind(row_limit(most))
+                    .fetch_all(&mut *transaction)
+                    .await?;
+                transaction.rollback().await?;
+                rows.into_iter().map(Queue::try_from).collect()
+            })
+            .await
     }
 
     /// Pauses a queue: no claim is granted for it from now on, running jobs go on. False when there is no such queue.

@@ -5,6 +5,7 @@ use scheduler_core::queue::Hint;
 use scheduler_core::queue::hints::Topic;
 use serde_json::json;
 use test_support::seed::JobSeed;
+use test_support::sql;
 
 #[tokio::test]
 async fn queues_show_their_depth() {
@@ -24,7 +25,8 @@ async fn queues_show_their_depth() {
         (&queue["name"], &queue["lane"], &queue["paused_at"]),
         (&json!("default"), &json!("default"), &json!(null))
     );
-    assert_eq!(queue["depth"], json!({"due": 1, "later": 1, "running": 1, "retrying": 1, "blocked": 1, "failed": 1}));
+    let each = json!({"due": 1, "later": 1, "running": 1, "retrying": 1, "blocked": 1, "failed": 1, "at_least": false});
+    assert_eq!(queue["depth"], each);
     let age = queue["oldest_due_age_seconds"].as_f64().unwrap();
     assert!((100.0..160.0).contains(&age), "{age}");
     assert_eq!(
@@ -35,6 +37,22 @@ async fn queues_show_their_depth() {
     let first = world.get("/v1/queues?limit=1").await.expect(200);
     let next = world.get(&format!("/v1/queues?cursor={}", first["next_cursor"].as_str().unwrap())).await.expect(200);
     assert_eq!((next["data"].as_array().unwrap().len(), &next["data"][0]["name"]), (1, &json!("empty")));
+}
+
+#[tokio::test]
+async fn counting_stops_where_nobody_needs_it() {
+    let world = World::new().await;
+    world.create(json!({"delay_seconds": 60})).await;
+    let many = format!(
+        "INSERT INTO jobs_live (merchant_id, id, state, run_at, scheduled_for, created_at, queue, lane, priority,
+                                max_attempts, timeout_ms, target)
+         SELECT '{}', gen_random_uuid(), 'scheduled', t, t, t, 'default', 'default', n % 10, 5, 30000, '{{\"kind\":\"noop\"}}'
+           FROM generate_series(1, 10050) AS n, LATERAL (SELECT clock_timestamp() - interval '1 min') AS due (t)",
+        world.merchant
+    );
+    sql::execute(world.store(), &many).await;
+    let depth = world.act("/v1/queues/default/pause").await.expect(200)["depth"].clone();
+    assert_eq!((&depth["due"], &depth["later"], &depth["at_least"]), (&json!(10_000), &json!(1), &json!(true)));
 }
 
 #[tokio::test]

@@ -93,7 +93,10 @@ fn ran(facts: &Facts, entry: &LedgerEntry, how: &str) -> String {
         JobState::Skipped => format!("which was skipped{end}{reason}"),
         JobState::Expired => format!("which expired{end}: it could not start before its deadline"),
     };
-    format!("{how}{moved}{made_up}, {fate}.")
+    let told = ["catch_up", "moved"];
+    let noted = entry.reason.as_deref().filter(|reason| !told.contains(reason));
+    let noted = noted.map(|reason| format!("; {reason}")).unwrap_or_default();
+    format!("{how}{moved}{made_up}, {fate}{noted}.")
 }
 
 fn waiting(facts: &Facts, job: &Job) -> String {
