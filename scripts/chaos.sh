@@ -26,13 +26,23 @@ build() {
     done
 }
 
+# Runs a program and hands on to it whatever is to end this script; it removes what it has started.
+run() {
+    "$@" &
+    child=$!
+    trap 'kill -TERM "$child" 2>/dev/null || true' TERM INT
+    # A signal ends the first wait, and not the program at once.
+    wait "$child" || code=$?
+    while kill -0 "$child" 2>/dev/null; do wait "$child" || code=$?; done
+}
+
 # A small disk of its own for the servers, so that it can be filled: a mount that nobody else sees and that ends with us.
 on_a_small_disk() {
     local disk
     disk=$(mktemp -d "${TMPDIR:-/tmp}/task-scheduler-disk.XXXXXX")
     # shellcheck disable=SC2016 # expanded by the inner shell
-    unshare -m bash -c 'mount -t tmpfs -o size=1500m,mode=711 tmpfs "$1" && export CHAOS_RUN_SMALL_DISK=$1 && shift && exec "$@"' \
-        _ "$disk" "$@" || code=$?
+    run unshare -m bash -c 'mount -t tmpfs -o size=1500m,mode=711 tmpfs "$1" && export CHAOS_RUN_SMALL_DISK=$1 && shift && exec "$@"' \
+        _ "$disk" "$@"
     rmdir "$disk" || true
 }
 
@@ -42,6 +52,6 @@ if unshare -m true 2>/dev/null; then
     on_a_small_disk "target/chaos/chaos" "$@"
 else
     say "no private mounts here: the fault disk-full cannot be injected"
-    target/chaos/chaos "$@" || code=$?
+    run target/chaos/chaos "$@"
 fi
 exit "$code"

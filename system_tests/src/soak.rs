@@ -43,6 +43,7 @@ pub async fn run(time: Duration) -> bool {
     let fleet = Fleet::start(&servers, &[]).await;
     let (target, history) = (Target::start().await, History::default());
     let generator = Generator::new(Client::new(&fleet, &target.url(), &history), Random::new(1));
+    generator.limit_queues().await;
     let templates = generator.create_templates().await;
     let deadline = Instant::now() + time;
     let load = tokio::spawn({

@@ -9,6 +9,7 @@ use system_tests::chaos::report::{BUGS_HEAD, FAULTS_HEAD, bug_line, fault_line, 
 use system_tests::chaos::run::{Plan, run};
 use system_tests::chaos::servers::Servers;
 use system_tests::{disconnects, model, soak};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What a run costs besides its load.
 const OVERHEAD_SECONDS: u64 = 25;
@@ -16,7 +17,19 @@ const OVERHEAD_SECONDS: u64 = 25;
 #[tokio::main]
 async fn main() -> ExitCode {
     let mode = std::env::args().nth(1).unwrap_or_default();
-    let well = match mode.as_str() {
+    // What is dropped here takes its processes and its folders with it.
+    let well = tokio::select! {
+        well = work(&mode) => well,
+        signal = ended() => {
+            eprintln!("ended by {signal}; removing daemons and servers");
+            false
+        }
+    };
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn work(mode: &str) -> bool {
+    match mode {
         "matrix" => matrix().await,
         "bugs" => bugs().await,
         "soak" => soak::run(Duration::from_secs(60 * number("MINUTES", 30))).await,
@@ -25,8 +38,16 @@ async fn main() -> ExitCode {
             eprintln!("usage: chaos matrix|bugs|soak|disconnects (not {other:?})");
             false
         }
-    };
-    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Somebody wants this to end.
+async fn ended() -> &'static str {
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = tokio::signal::ctrl_c() => "SIGINT",
+    }
 }
 
 /// A number from the environment; `make` puts it there.

@@ -1,6 +1,7 @@
 //! What must be true in the end. Each check looks at the evidence alone and says everything that it finds wrong.
 
 mod attempts;
+mod caps;
 mod creates;
 mod timing;
 
@@ -21,7 +22,7 @@ pub struct Violation {
 pub type Check = (&'static str, fn(&Case<'_>) -> Vec<String>);
 
 /// The checks, in the order of the promises.
-pub const CHECKS: [Check; 22] = [
+pub const CHECKS: [Check; 24] = [
     ("durable", creates::durable),
     ("no phantom", creates::no_phantom),
     ("alive", creates::alive),
@@ -43,6 +44,8 @@ pub const CHECKS: [Check; 22] = [
     ("cancels", timing::cancels),
     ("effects fenced", timing::effects_fenced),
     ("overlap policy", timing::overlap_policy),
+    ("within caps", caps::within_caps),
+    ("children after parents", timing::children_after_parents),
     ("Redis agrees", creates::redis_agrees),
 ];
 

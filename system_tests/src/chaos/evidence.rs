@@ -38,6 +38,10 @@ pub struct JobRow {
     pub redriven_from: Option<Uuid>,
     /// Its last execution, if its end belongs to one.
     pub execution_id: Option<Uuid>,
+    /// Its queue.
+    pub queue: String,
+    /// What it shares a cap with.
+    pub concurrency_key: Option<String>,
 }
 
 /// An attempt that was recorded, wherever.
@@ -113,11 +117,12 @@ pub struct Evidence {
 
 const JOBS: &str = "
     SELECT merchant_id, id, state, true AS live, NULL AS reason, attempt, crashes, max_attempts, scheduled_for,
-           NULL::timestamptz AS finished_at, external_id, template_id, redriven_from, NULL::uuid AS execution_id
+           NULL::timestamptz AS finished_at, external_id, template_id, redriven_from, NULL::uuid AS execution_id,
+           queue, concurrency_key
       FROM jobs_live
      UNION ALL
     SELECT merchant_id, id, state, false, reason, attempt, crashes, max_attempts, scheduled_for,
-           finished_at, external_id, template_id, redriven_from, execution_id
+           finished_at, external_id, template_id, redriven_from, execution_id, queue, concurrency_key
       FROM jobs_finished";
 
 const EXECUTIONS: &str = "

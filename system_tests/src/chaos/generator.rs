@@ -13,6 +13,21 @@ use uuid::Uuid;
 
 /// Callers at the same time.
 const CALLERS: u64 = 6;
+/// The queue that runs few of its jobs at once.
+pub const LIMITED: &str = "limited";
+/// How many of its jobs, of each merchant.
+pub const QUEUE_LIMIT: usize = 3;
+/// And how many with the same key.
+pub const KEY_LIMIT: usize = 1;
+/// The templates of each merchant: period in seconds, overlap policy, how many at once, how long a job takes in milliseconds,
+/// kind of schedule.
+const TEMPLATES: [(i64, &str, usize, u64, &str); 5] = [
+    (2, "allow_all", 1, 10, "interval"),
+    (3, "allow_all", 1, 10, "cron"),
+    (1, "skip", 1, 1700, "cron"),
+    (1, "buffer_all", 2, 1300, "interval"),
+    (2, "cancel_other", 1, 2600, "cron"),
+];
 /// How long a caller waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(6);
 
@@ -64,7 +79,9 @@ impl Client {
     /// Creates the jobs of `bodies`: alone or as a batch. With a key it is repeated until there is an answer.
     pub async fn create(&self, merchant: usize, bodies: Vec<Value>, key: Option<String>) -> Answer {
         let external_ids = bodies.iter().map(|body| body["external_id"].as_str().unwrap_or_default().to_owned());
-        let call = Call::Create { external_ids: external_ids.collect(), key: key.clone() };
+        let parents = bodies.iter().flat_map(|body| body["depends_on"].as_array().cloned().unwrap_or_default());
+        let parents = parents.filter_map(|parent| parent.as_str()?.parse().ok()).collect();
+        let call = Call::Create { external_ids: external_ids.collect(), key: key.clone(), parents };
         let (path, body) = match <[Value; 1]>::try_from(bodies) {
             Ok([alone]) => ("/v1/jobs", alone),
             Err(many) => ("/v1/jobs/batch", json!({ "jobs": many })),
@@ -146,7 +163,8 @@ impl Generator {
     async fn act(&self, name: &str, random: &mut Random) {
         let merchant = random.below(MERCHANTS as u64) as usize;
         match random.below(100) {
-            0..50 => self.create(merchant, name, random).await,
+            0..44 => self.create(merchant, name, random).await,
+            44..50 => self.limited(merchant, name, random).await,
             50..60 => self.batch(merchant, name, random).await,
             60..68 => self.shared_key(name, random).await,
             68..73 => self.deduped(merchant, name, random).await,
@@ -196,6 +214,29 @@ impl Generator {
         let key = random.chance(50).then(|| format!("key-{name}"));
         let answer = self.client.create(merchant, bodies, key).await;
         self.learn(merchant, &answer);
+    }
+
+    /// Several jobs of a queue that runs few at once, most of them with a key of which fewer still do.
+    async fn limited(&self, merchant: usize, name: &str, random: &mut Random) {
+        let bodies = (0..4).map(|n| {
+            let mut body = self.client.job(merchant, &format!("{name}-{n}"), &[(200, 250)]);
+            body["queue"] = json!(LIMITED);
+            if random.chance(60) {
+                body["concurrency_key"] = json!(format!("k{}", random.below(3)));
+            }
+            body
+        });
+        let answer = self.client.create(merchant, bodies.collect(), Some(format!("key-{name}"))).await;
+        self.learn(merchant, &answer);
+    }
+
+    /// Limits that queue.
+    pub async fn limit_queues(&self) {
+        let limits = json!({ "concurrency": QUEUE_LIMIT, "concurrency_key_limit": KEY_LIMIT });
+        for merchant in 0..MERCHANTS {
+            let path = format!("/v1/queues/{LIMITED}");
+            self.client.ask(merchant, Call::LimitQueue, Method::PATCH, &path, None, Some(&limits)).await;
+        }
     }
 
     /// Every merchant uses the same key for the same request, twice, at the same time.
@@ -263,17 +304,19 @@ impl Generator {
     pub async fn create_templates(&self) -> Vec<(usize, Uuid)> {
         let mut made = Vec::new();
         for merchant in 0..MERCHANTS {
-            for (every, skips, kind) in [(2, false, "interval"), (3, false, "cron"), (1, true, "cron")] {
+            for (every, overlap, most, takes, kind) in TEMPLATES {
                 let schedule = match kind {
                     "cron" => json!({ "kind": "cron", "expression": format!("*/{every} * * * * *") }),
                     _ => json!({ "kind": "interval", "every_seconds": every, "anchor": "epoch" }),
                 };
-                let mut job = self.client.job(merchant, "of-a-template", &[(200, if skips { 1700 } else { 10 })]);
+                let mut job = self.client.job(merchant, "of-a-template", &[(200, takes)]);
                 job.as_object_mut().unwrap().remove("external_id");
-                let name = format!("{kind}-{every}");
-                let overlap = if skips { "skip" } else { "allow_all" };
-                let body = json!({ "name": name, "schedule": schedule, "job": job, "overlap": overlap });
-                let call = Call::Template { every_seconds: every, skips };
+                let name = format!("{overlap}-{every}");
+                let mut body = json!({ "name": name, "schedule": schedule, "job": job, "overlap": overlap });
+                if most > 1 {
+                    body["max_concurrent"] = json!(most);
+                }
+                let call = Call::Template { every_seconds: every, limit: (overlap != "allow_all").then_some(most) };
                 let key = format!("template-{name}");
                 let answer =
                     self.client.ask(merchant, call, Method::POST, "/v1/templates", Some(&key), Some(&body)).await;

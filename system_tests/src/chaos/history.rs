@@ -15,6 +15,8 @@ pub enum Call {
         external_ids: Vec<String>,
         /// The request's idempotency key.
         key: Option<String>,
+        /// What they wait for.
+        parents: Vec<Uuid>,
     },
     /// Call a job off.
     Cancel(Uuid),
@@ -26,11 +28,13 @@ pub enum Call {
     Template {
         /// The period.
         every_seconds: i64,
-        /// Whether an occurrence gives way to an earlier one that is still live.
-        skips: bool,
+        /// How many of its occurrences may run at once; none: any number.
+        limit: Option<usize>,
     },
     /// End a template.
     DeleteTemplate(Uuid),
+    /// Limit the queue that the load limits.
+    LimitQueue,
 }
 
 /// What was answered.

@@ -23,7 +23,7 @@ const fn bug(name: &'static str, what: &'static str, fault: Fault, found_by: &'s
 }
 
 /// All of them.
-pub const BUGS: [Planted; 17] = [
+pub const BUGS: [Planted; 19] = [
     bug(
         "reap_by_id",
         "claims are taken back for their age, whoever holds them",
@@ -70,6 +70,8 @@ pub const BUGS: [Planted; 17] = [
         &["dead letters have alerts"],
     ),
     bug("crash_uncounted", "a lost attempt does not count as a crash", Fault::Kill, &["attempts within limits"]),
+    bug("cap_given_back_twice", "the end of a job gives two places under its caps back", Fault::None, &["within caps"]),
+    bug("child_before_parents", "a child is let go as its first parent ends", Fault::None, &["children after parents"]),
     bug("fence_ignored", "attempts go on when their session is lost", Fault::Partition, &["effects fenced"]),
 ];
 

@@ -73,6 +73,7 @@ pub async fn run(servers: &Servers, plan: &Plan) -> Outcome {
     let (target, history, random) = (Target::start().await, History::default(), Random::new(plan.seed));
     let client = Client::new(&fleet, &target.url(), &history);
     let generator = Generator::new(client.clone(), random.split(1));
+    generator.limit_queues().await;
     let templates = generator.create_templates().await;
     let deadline = Instant::now() + plan.load;
     let load = tokio::spawn({

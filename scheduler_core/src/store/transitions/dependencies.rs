@@ -14,6 +14,7 @@
 
 use super::finish::finish_gone;
 use crate::domain::{JobId, MerchantId};
+use crate::planted::bent;
 use crate::store::columns::{behind, key_columns, keys, row_limit};
 use crate::store::{Store, StoreResult};
 use chrono::{DateTime, Utc};
@@ -308,7 +309,8 @@ async fn judge(connection: &mut PgConnection, children: &[(MerchantId, JobId)]) 
     let mut children = children.to_vec();
     children.sort_unstable();
     let children = children.as_slice();
-    for statement in [LOCK, SETTLE] {
+    let settle = bent(SETTLE, "child_before_parents", "ended = 'succeeded'", "true");
+    for statement in [LOCK, settle] {
         let (merchants, jobs) = key_columns(children);
         sqlx::query(statement).bind(merchants).bind(jobs).execute(&mut *connection).await?;
     }

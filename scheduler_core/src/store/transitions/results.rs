@@ -235,7 +235,12 @@ impl Store {
         }
         let columns = Columns::of(reports);
         let written: Vec<(Uuid, bool, bool)> = columns
-            .bind_to(bent(statement.sql(), "complete_without_token", " AND c.token = w.token", ""))
+            .bind_to(bent(
+                bent(statement.sql(), "complete_without_token", " AND c.token = w.token", ""),
+                "cap_given_back_twice",
+                "k.running - r.claims",
+                "k.running - 2 * r.claims",
+            ))
             .fetch_all(self.pool())
             .await?;
         let mut written: HashMap<Uuid, (bool, bool)> =

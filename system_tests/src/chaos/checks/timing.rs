@@ -54,8 +54,7 @@ pub fn never_early(case: &Case<'_>) -> Vec<String> {
     wrong
 }
 
-/// G11: what was acknowledged as cancelled is, and has not run since; what was asked to stop does not begin anew. A child
-/// does not begin before its parents have ended.
+/// G11: what was acknowledged as cancelled is, and has not run since; what was asked to stop does not begin anew.
 pub fn cancels(case: &Case<'_>) -> Vec<String> {
     let mut visits: HashMap<Uuid, Vec<&Visit>> = HashMap::new();
     for visit in &case.evidence.visits {
@@ -102,7 +101,7 @@ pub fn overlap_policy(case: &Case<'_>) -> Vec<String> {
     let first = first_visits(case);
     let mut wrong = Vec::new();
     for op in &case.evidence.operations {
-        let (Call::Template { skips: true, .. }, Some(template)) = (&op.call, op.acknowledged().first()) else {
+        let (Call::Template { limit: Some(1), .. }, Some(template)) = (&op.call, op.acknowledged().first()) else {
             continue;
         };
         let mut jobs: Vec<_> = case.evidence.jobs.iter().filter(|job| job.template_id == Some(*template)).collect();
@@ -112,6 +111,28 @@ pub fn overlap_policy(case: &Case<'_>) -> Vec<String> {
                 && *began < ended
             {
                 wrong.push(format!("job {} began {} before {} had ended", later.id, ended - *began, earlier.id));
+            }
+        }
+    }
+    wrong
+}
+
+/// A child begins after all its parents have succeeded, and not at all when one of them has not.
+pub fn children_after_parents(case: &Case<'_>) -> Vec<String> {
+    let first = first_visits(case);
+    let mut wrong = Vec::new();
+    for op in &case.evidence.operations {
+        let Call::Create { parents, .. } = &op.call else { continue };
+        for (child, parent) in
+            op.acknowledged().iter().flat_map(|child| parents.iter().map(move |parent| (child, parent)))
+        {
+            let (Some(began), Some(parent)) = (first.get(child), case.jobs.get(parent)) else { continue };
+            match parent.finished_at.filter(|_| parent.state == "succeeded") {
+                Some(ended) if ended <= *began => {}
+                Some(ended) => {
+                    wrong.push(format!("job {child} began {} before its parent {} ended", ended - *began, parent.id))
+                }
+                None => wrong.push(format!("job {child} ran although its parent {} is {}", parent.id, parent.state)),
             }
         }
     }
