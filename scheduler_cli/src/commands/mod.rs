@@ -8,6 +8,7 @@ pub mod dead_letters;
 pub mod dev;
 pub mod doctor;
 pub mod export;
+pub mod freezes;
 pub mod health;
 pub mod import;
 pub mod jobs;

@@ -71,6 +71,18 @@ pub enum Command {
     },
     /// Show what happened at its times, and what is planned
     Occurrences(Occurrences),
+    /// Do not run one of its occurrences
+    Skip(One),
+    /// Run an occurrence after all, or at its own time again
+    Unskip(One),
+    /// Start one of its occurrences at another time
+    Move {
+        #[command(flatten)]
+        one: One,
+        /// When, such as 2027-01-31T13:30:00Z
+        #[arg(long)]
+        to: String,
+    },
     /// Say why it did or did not run at a time
     Explain {
         /// Its id or name
@@ -106,6 +118,22 @@ pub enum Command {
         #[arg(value_name = "VERSION")]
         number: i32,
     },
+}
+
+/// Which of a template's occurrences.
+#[derive(Debug, clap::Args)]
+pub struct One {
+    /// The template's id or name
+    template: String,
+    /// The occurrence of this nominal time
+    #[arg(long, required_unless_present = "next", conflicts_with = "next")]
+    at: Option<String>,
+    /// The next one
+    #[arg(long)]
+    next: bool,
+    /// Show what it would be, and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Which occurrences to show.
@@ -155,6 +183,7 @@ const OCCURRENCE_COLUMNS: &[Column] = &[
     ("nominal time", "/at"),
     ("outcome", "/outcome"),
     ("reason", "/reason"),
+    ("moved to", "/moved_to"),
     ("lag (s)", "/lag_seconds"),
     ("job", "/job_id"),
     ("version", "/version"),
@@ -205,6 +234,9 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
             output::line(format_args!("deleted {id}"));
         }
         Command::Occurrences(wanted) => occurrences(&client, globals, wanted).await?,
+        Command::Skip(one) => change_one(&client, globals, one, "skip", json!({})).await?,
+        Command::Unskip(one) => change_one(&client, globals, one, "unskip", json!({})).await?,
+        Command::Move { one, to } => change_one(&client, globals, one, "move", json!({ "to": to })).await?,
         Command::Explain { template, at } => explain(&client, globals, &template, at).await?,
         Command::Preview(wanted) => {
             let body = json!({
@@ -256,6 +288,14 @@ async fn occurrences(client: &Client, globals: &Globals, wanted: Occurrences) ->
     query.extend(wanted.to.map(|to| ("to", to)));
     let path = format!("{}/occurrences", path_of(client, &wanted.template).await?);
     output::list(globals.output, &client.get(&path, &query).await?, OCCURRENCE_COLUMNS);
+    Ok(())
+}
+
+async fn change_one(client: &Client, globals: &Globals, one: One, verb: &str, body: Value) -> anyhow::Result<()> {
+    let at = one.at.unwrap_or_else(|| "next".to_owned());
+    let query = if one.dry_run { "?dry_run=true" } else { "" };
+    let path = format!("{}/occurrences/{at}/{verb}{query}", path_of(client, &one.template).await?);
+    output::item(globals.output, &client.post(&path, &body).await?);
     Ok(())
 }
 

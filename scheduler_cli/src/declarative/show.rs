@@ -78,7 +78,11 @@ fn occurrences(found: &Value) -> Option<String> {
         .map(|name| format!("{} {name}", count(name)))
         .collect();
     let until = found.pointer("/to").and_then(Value::as_str).unwrap_or_default();
-    (!parts.is_empty()).then(|| format!("occurrences until {until}: {}", parts.join(", ")))
+    let changed = (!parts.is_empty()).then(|| format!("occurrences until {until}: {}", parts.join(", ")));
+    let lost = count("lost");
+    let lost = (lost > 0).then(|| format!("{lost} skipped or moved ones are no times of it any more"));
+    let all: Vec<String> = changed.into_iter().chain(lost).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 fn count(steps: &[Step], wanted: impl Fn(&Action) -> bool) -> usize {

@@ -28,6 +28,19 @@ pub struct OccurrenceChanges {
     pub moved: Vec<Moved>,
     /// How many stay.
     pub unchanged: usize,
+    /// What somebody has skipped or moved and stays so. What is skipped is in none of the lists above.
+    pub kept: Vec<AlteredOccurrence>,
+    /// What somebody has skipped or moved and is no nominal time any more.
+    pub lost: Vec<AlteredOccurrence>,
+}
+
+/// An occurrence to come that somebody has skipped or moved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct AlteredOccurrence {
+    /// Its nominal time.
+    pub at: DateTime<Utc>,
+    /// When it starts; null: it is skipped.
+    pub moved_to: Option<DateTime<Utc>>,
 }
 
 /// A time that goes, and the one that comes next to it.
@@ -78,11 +91,20 @@ impl Outlook<'_> {
     }
 }
 
-/// What happens to the occurrences after `from` when a template becomes another; `None` for one that is created.
-pub fn compare(old: Option<&Outlook<'_>>, new: &Outlook<'_>, from: DateTime<Utc>) -> OccurrenceChanges {
+/// What happens to the occurrences after `from` when a template becomes another; `None` for one that is created. `altered`:
+/// what somebody has skipped or moved of the old one.
+pub fn compare(
+    old: Option<&Outlook<'_>>,
+    new: &Outlook<'_>,
+    from: DateTime<Utc>,
+    altered: &[AlteredOccurrence],
+) -> OccurrenceChanges {
+    let is_skipped = |at: &DateTime<Utc>| altered.iter().any(|it| it.at == *at && it.moved_to.is_none());
     let ahead = |outlook: &Outlook<'_>| -> Vec<DateTime<Utc>> {
-        outlook.runs_after(from).take(COMPARED).take_while(|at| *at - from <= FURTHEST).collect()
+        let runs = outlook.runs_after(from).filter(|at| !is_skipped(at)).take(COMPARED);
+        runs.take_while(|at| *at - from <= FURTHEST).collect()
     };
+    let (kept, lost) = altered.iter().partition(|it| new.timetable.at(it.at).is_some());
     let (before, after) = (old.map(ahead).unwrap_or_default(), ahead(new));
     // Beyond the end of a list that was cut nothing is known.
     let end = |times: &[DateTime<Utc>]| times.get(COMPARED - 1).copied();
@@ -97,7 +119,7 @@ pub fn compare(old: Option<&Outlook<'_>>, new: &Outlook<'_>, from: DateTime<Utc>
         times.into_iter().filter(|at| moved.iter().all(|it| gone(it) != *at)).collect()
     };
     let (removed, added) = (stays(removed, |it| it.from), stays(added, |it| it.to));
-    OccurrenceChanges { from, to, added, removed, moved, unchanged }
+    OccurrenceChanges { from, to, added, removed, moved, unchanged, kept, lost }
 }
 
 /// Pairs of a time that goes and one that comes, each the nearest to the other.
@@ -142,7 +164,7 @@ mod tests {
         let policies = TemplatePolicies { end_at: Some(at("2026-05-08T00:00:00Z")), ..TemplatePolicies::default() };
         let (nine, ten) = (cron("0 9 * * *"), cron("0 10 * * 1-5"));
         let from = at("2026-05-01T12:00:00Z");
-        let found = compare(Some(&outlook(&nine, &policies)), &outlook(&ten, &policies), from);
+        let found = compare(Some(&outlook(&nine, &policies)), &outlook(&ten, &policies), from, &[]);
         let days = |days: &[&str], hour: u32| {
             days.iter().map(|d| at(&format!("2026-05-{d}T{hour:02}:00:00Z"))).collect::<Vec<_>>()
         };
@@ -156,12 +178,26 @@ mod tests {
         let policies = TemplatePolicies::default();
         let (minutely, monthly) = (cron("* * * * *"), cron("0 0 1 * *"));
         let from = at("2026-05-01T12:00:00Z");
-        let found = compare(Some(&outlook(&minutely, &policies)), &outlook(&monthly, &policies), from);
+        let found = compare(Some(&outlook(&minutely, &policies)), &outlook(&monthly, &policies), from, &[]);
         assert_eq!((found.to, found.removed.len()), (at("2026-05-01T13:40:00Z"), 100));
-        let same = compare(Some(&outlook(&monthly, &policies)), &outlook(&monthly, &policies), from);
+        let same = compare(Some(&outlook(&monthly, &policies)), &outlook(&monthly, &policies), from, &[]);
         assert_eq!((same.unchanged, same.to), (12, from + FURTHEST));
-        let created = compare(None, &outlook(&monthly, &policies), from);
+        let created = compare(None, &outlook(&monthly, &policies), from, &[]);
         assert_eq!(created.added.len(), 12);
+    }
+
+    #[test]
+    fn what_is_skipped_or_moved_stays_so_where_it_is_a_time_still() {
+        let policies = TemplatePolicies { end_at: Some(at("2026-05-06T00:00:00Z")), ..TemplatePolicies::default() };
+        let (daily, twice) = (cron("0 9 * * *"), cron("0 9,10 4-5 * *"));
+        let altered = |day: &str, moved_to| AlteredOccurrence { at: at(&format!("2026-05-{day}T09:00:00Z")), moved_to };
+        let all = [altered("03", None), altered("04", None), altered("05", Some(at("2026-05-05T12:00:00Z")))];
+        let from = at("2026-05-01T12:00:00Z");
+        let found = compare(Some(&outlook(&daily, &policies)), &outlook(&twice, &policies), from, &all);
+        assert_eq!((found.kept, found.lost), (all[1..].to_vec(), all[..1].to_vec()));
+        let moved = [Moved { from: at("2026-05-02T09:00:00Z"), to: at("2026-05-04T10:00:00Z") }];
+        assert_eq!((found.moved.as_slice(), found.removed.len()), (&moved[..], 0), "the third would not have run");
+        assert_eq!((found.added.len(), found.unchanged), (1, 1));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::policies::TemplatePolicies;
 use crate::schedule::{Anchor, EvalContext, Kind, Occurrence, Schedule};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use uuid::Uuid;
 
 /// Smallest distance of two instants that the database tells apart.
@@ -70,6 +70,13 @@ impl<'a> Timetable<'a> {
         self.next_after(at - MICRO).filter(|occurrence| occurrence.at == at)
     }
 
+    /// The occurrence that somebody means by this time. One without a fraction of a second stands for its whole second: that
+    /// is how people write the times of an interval that counts from a creation.
+    pub fn meant_by(&self, at: DateTime<Utc>) -> Option<Occurrence> {
+        let found = self.next_after(at - MICRO)?;
+        (found.at < at + written_precision(at)).then_some(found)
+    }
+
     /// The last `limit` times in `after < time <= until` that `wanted` names, in order.
     ///
     /// Schedules only go forward, so this looks at stretches that reach further and further back. A stretch with very
@@ -127,6 +134,11 @@ impl<'a> Timetable<'a> {
         let enough = found.len() == limit;
         Look::Found(found.into(), enough)
     }
+}
+
+/// How long a stretch a time that somebody has written stands for.
+pub fn written_precision(at: DateTime<Utc>) -> TimeDelta {
+    if at.trunc_subsecs(0) == at { TimeDelta::seconds(1) } else { MICRO }
 }
 
 /// Whether each time of a schedule is counted from the end of the run before it.

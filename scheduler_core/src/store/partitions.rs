@@ -2,8 +2,9 @@
 //!
 //! A partition is dropped with `DROP TABLE`, which needs its parent to itself for a moment. (`DETACH … CONCURRENTLY`
 //! is not allowed beside a default partition, and those are what keeps a write from failing when nobody has
-//! made its day.) Attaching a new one needs the default partition to itself, to see that it holds no row of that day.
-//! Both wait for that moment only briefly: whoever queues behind them waits as long.
+//! made its day.) Attaching a new one needs the default partition to itself, to see that it holds no row of that day;
+//! records of the ledger that were written ahead move to their day then. Both wait for that moment only briefly: whoever
+//! queues behind them waits as long.
 
 use super::columns::row_limit;
 use super::{Store, StoreError, StoreResult};
@@ -127,7 +128,7 @@ impl Store {
         }
         let mut outcome = PartitionsMade::default();
         for (day, tables) in missing {
-            match self.execute_briefly(sqlx::query("SELECT ensure_day_partitions($1)").bind(day)).await {
+            match self.execute_briefly(sqlx::query("SELECT ensure_day_partitions_v2($1)").bind(day)).await {
                 Ok(true) => outcome.made.extend(tables),
                 Ok(false) => outcome.busy.push(day),
                 Err(error) if error.is_unavailable() => return Err(error),

@@ -19,6 +19,14 @@ async fn make(world: &World, days: i32) {
     world.number(&format!("SELECT ensure_day_partitions(current_date + ({days}))::bigint")).await;
 }
 
+/// Counts the locks on a table; other databases of the server have tables with the same number.
+fn locks_on(table: &str) -> String {
+    format!(
+        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+          WHERE l.relation = '{table}'::regclass AND l.granted"
+    )
+}
+
 #[tokio::test]
 async fn the_days_to_come_have_their_partitions() {
     let world = World::new().await;
@@ -67,6 +75,26 @@ async fn one_day_that_cannot_be_made_keeps_no_other_from_being_made() {
 }
 
 #[tokio::test]
+async fn records_that_were_written_ahead_move_to_their_day() {
+    let world = World::new().await;
+    let ahead = |day: i32| {
+        format!(
+            "INSERT INTO occurrences (merchant_id, template_id, nominal_at, outcome, version)
+             VALUES (gen_random_uuid(), gen_random_uuid(), clock_timestamp() + interval '{day} days', 'skipped_user', 1)"
+        )
+    };
+    for day in [8, 9, 400] {
+        world.execute(&ahead(day)).await;
+    }
+    assert_eq!(world.store().rows_in_default(DayTable::Occurrences, 10).await.unwrap(), 3);
+    let outcome = world.store().ensure_partitions(9).await.unwrap();
+    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed);
+    assert!(exists(&world, "occurrences", 8).await && exists(&world, "occurrences", 9).await);
+    assert_eq!(world.store().rows_in_default(DayTable::Occurrences, 10).await.unwrap(), 1);
+    assert_eq!(world.number("SELECT count(*) FROM occurrences WHERE outcome = 'skipped_user'").await, 3);
+}
+
+#[tokio::test]
 async fn what_is_older_than_the_retention_is_dropped_whole() {
     let world = World::new().await;
     for days in [-30, -31, -90, -91] {
@@ -94,8 +122,8 @@ async fn a_busy_table_is_left_alone_until_it_can_be_had() {
         let held = "BEGIN; LOCK TABLE jobs_finished_other IN ACCESS SHARE MODE; SELECT pg_sleep(1.5); COMMIT";
         test_support::sql::execute(&store, held).await;
     });
-    let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'jobs_finished_other'::regclass AND granted";
-    eventually(Duration::from_secs(5), || async { (world.number(locked).await > 0).then_some(()) }).await;
+    let locked = locks_on("jobs_finished_other");
+    eventually(Duration::from_secs(5), || async { (world.number(&locked).await > 0).then_some(()) }).await;
     assert!(!world.store().drop_partition(&old[0]).await.unwrap());
     // Nobody was kept waiting: what needs less than the whole table gets it.
     assert_eq!(world.number("SELECT count(*) FROM jobs_finished").await, 0);
@@ -129,8 +157,8 @@ async fn a_new_day_waits_for_a_busy_default_partition_only_briefly() {
         let held = "BEGIN; LOCK TABLE executions_default IN ACCESS SHARE MODE; SELECT pg_sleep(1.5); COMMIT";
         test_support::sql::execute(&store, held).await;
     });
-    let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'executions_default'::regclass AND granted";
-    eventually(Duration::from_secs(5), || async { (world.number(locked).await > 0).then_some(()) }).await;
+    let locked = locks_on("executions_default");
+    eventually(Duration::from_secs(5), || async { (world.number(&locked).await > 0).then_some(()) }).await;
     let outcome = world.store().ensure_partitions(8).await.unwrap();
     assert_eq!((outcome.busy.len(), outcome.made.len()), (1, 0));
     reader.await.unwrap();

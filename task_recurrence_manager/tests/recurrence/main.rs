@@ -8,4 +8,5 @@ mod cost;
 mod faults;
 mod policies;
 mod service;
+mod single;
 mod world;

@@ -12,6 +12,6 @@ mod words;
 
 pub use auth::{Caller, JobsRead, JobsWrite, QueuesRead, QueuesWrite, TemplatesRead, TemplatesWrite};
 pub use body::{BodyLimit, JsonBody, OptionalBody, TextBody};
-pub use path::PathId;
+pub use path::{PathId, PathOccurrence};
 pub use query::Query;
 pub use trace::Traceparent;

@@ -75,7 +75,8 @@ async fn every_documented_route_is_there_and_asks_for_a_key() {
         if !path.starts_with("/v1/") || path.contains("preview") {
             continue;
         }
-        let concrete = path.replace("{id}", &uuid::Uuid::nil().to_string()).replace("{name}", "q");
+        let concrete =
+            path.replace("{id}", &uuid::Uuid::nil().to_string()).replace("{name}", "q").replace("{at}", "next");
         let method: Method = method.to_uppercase().parse().unwrap();
         Answer::of(world.bare(method, &concrete)).await.problem(401, "unauthorized");
     }

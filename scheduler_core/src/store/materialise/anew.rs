@@ -4,14 +4,15 @@
 //! being there: an occurrence that was a job before is one afterwards, or was meant to go.
 
 use super::Surroundings;
-use super::plan::{Plan, Planned, plan};
+use super::plan::{Plan, Planning, plan};
 use super::record::{Entry, MaterialisedJob, advance, record};
-use crate::domain::{OccurrenceOutcome, Timetable};
+use crate::domain::Timetable;
 use crate::store::StoreResult;
 use crate::store::templates::row::TemplateRow;
 use crate::store::templates::withdraw::Move;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use std::collections::BTreeSet;
 
 /// The most occurrences; what is left is the next manager's.
 const MOST: usize = 5_000;
@@ -41,59 +42,65 @@ pub(crate) async fn plan_anew(
     now: DateTime<Utc>,
 ) -> StoreResult<Vec<MaterialisedJob>> {
     if !row.active {
+        keep_for_resume(connection, row, moved, now).await?;
         return Ok(Vec::new());
     }
     let definition = row.definition()?;
     let surroundings = Surroundings::read(connection, [(row, &definition.schedule)].into_iter()).await?;
     surroundings.check(row, &definition.schedule)?;
     let planning = surroundings.planning(row, &definition, row.cursor_at, now);
-    drop_open_records(connection, row, &planning.timetable, now).await?;
+    let open = drop_open_records(connection, row, &planning.timetable, now).await?;
     let mut plan = plan(&planning, until, (MOST / definition.weight()).max(1));
-    put_moves(&mut plan, moved, &planning.timetable);
+    count_skipped(&mut plan, &open.skipped);
+    put_moves(&mut plan, moved.iter().chain(&open.moved), &planning);
     let entry = [Entry::new(row, &definition, plan, planning.timetable)];
     let recorded = record(connection, &entry, now).await?;
     advance(connection, &[entry[0].cursor()]).await?;
     Ok(recorded.jobs)
 }
 
-/// Moved occurrences are planned for where they were moved to, those beyond the plan's end at once.
-fn put_moves(plan: &mut Plan, moved: &[Move], timetable: &Timetable<'_>) {
+/// What somebody has skipped has had its run, also if the schedule leaves it out by now: [`planned_runs`] counts it.
+fn count_skipped(plan: &mut Plan, skipped: &BTreeSet<DateTime<Utc>>) {
+    let left_out = plan.occurrences.iter().filter(|planned| !planned.dispatched() && skipped.contains(&planned.at));
+    plan.runs += i64::try_from(left_out.count()).unwrap_or(0);
+}
+
+/// Moved occurrences are planned for where they were moved to, those beyond the plan's end at once unless the template
+/// ends before.
+fn put_moves<'a>(plan: &mut Plan, moved: impl Iterator<Item = &'a Move>, planning: &Planning<'_>) {
     for Move { nominal_at, moved_to } in moved {
+        let Some(occurrence) = planning.timetable.at(*nominal_at) else { continue };
+        let put = planning.judge_moved(&occurrence, *moved_to);
         match plan.occurrences.iter_mut().find(|planned| planned.at == *nominal_at) {
-            Some(planned) => planned.move_to(*moved_to),
-            None if *nominal_at > plan.cursor_at && timetable.at(*nominal_at).is_some() => {
-                plan.occurrences.push(Planned::moved(*nominal_at, *moved_to));
+            Some(planned) => {
+                plan.runs += i64::from(put.dispatched()) - i64::from(planned.dispatched());
+                *planned = put;
             }
+            None if *nominal_at > plan.cursor_at && plan.next_at.is_some() => plan.occurrences.push(put),
             None => {}
         }
     }
 }
 
-impl Planned {
-    /// A nominal time whose job starts at another.
-    pub fn moved(at: DateTime<Utc>, to: DateTime<Utc>) -> Self {
-        let outcome = OccurrenceOutcome::Dispatched;
-        let mut planned = Self { at, outcome, reason: None, run_at: at, catch_up: false, moved_to: None };
-        planned.move_to(to);
-        planned
-    }
-
-    fn move_to(&mut self, to: DateTime<Utc>) {
-        if self.dispatched() {
-            (self.run_at, self.moved_to) = (to, Some(to));
-            self.reason = Some("moved".to_owned());
-        }
-    }
+/// Records of times to come that a new plan goes by.
+struct Open {
+    /// What somebody has skipped.
+    skipped: BTreeSet<DateTime<Utc>>,
+    /// What somebody has moved and has no job.
+    moved: Vec<Move>,
 }
 
-/// Drops the records of times to come that have no job: those that the schedule or a window suppresses are judged anew,
-/// and what somebody skipped needs no record once it is no nominal time any more.
+/// A record that was dropped, and where its occurrence had been moved.
+type Dropped = (DateTime<Utc>, Option<DateTime<Utc>>);
+
+/// Drops the records of times to come that have no job: those that the schedule, a window or a pause suppresses are judged
+/// anew, and what somebody skipped needs no record once it is no nominal time any more.
 async fn drop_open_records(
     connection: &mut PgConnection,
     row: &TemplateRow,
     timetable: &Timetable<'_>,
     now: DateTime<Utc>,
-) -> StoreResult<()> {
+) -> StoreResult<Open> {
     let skipped: Vec<DateTime<Utc>> = sqlx::query_scalar(
         "SELECT nominal_at FROM occurrences
           WHERE merchant_id = $1 AND template_id = $2 AND nominal_at > $3 AND outcome = 'skipped_user'",
@@ -103,16 +110,46 @@ async fn drop_open_records(
     .bind(now)
     .fetch_all(&mut *connection)
     .await?;
-    let foreign: Vec<_> = skipped.into_iter().filter(|at| timetable.at(*at).is_none()).collect();
-    sqlx::query(
+    let (skipped, foreign): (Vec<_>, Vec<_>) = skipped.into_iter().partition(|at| timetable.at(*at).is_some());
+    let dropped: Vec<Dropped> = sqlx::query_as(
         "DELETE FROM occurrences
           WHERE merchant_id = $1 AND template_id = $2 AND nominal_at > $3 AND job_id IS NULL
-            AND (outcome IN ('skipped_calendar', 'skipped_dst_gap') OR nominal_at = ANY ($4))",
+            AND (outcome IN ('skipped_calendar', 'skipped_dst_gap') OR nominal_at = ANY ($4)
+                 OR (outcome = 'missed_paused' AND moved_to > $3))
+         RETURNING nominal_at, moved_to",
     )
     .bind(row.merchant_id)
     .bind(row.id)
     .bind(now)
     .bind(foreign)
+    .fetch_all(connection)
+    .await?;
+    let moved = dropped.into_iter().filter_map(|(nominal_at, to)| Some(Move { nominal_at, moved_to: to? }));
+    Ok(Open { skipped: skipped.into_iter().collect(), moved: moved.collect() })
+}
+
+/// A pause takes the jobs back; where they had been moved is kept, for a resume in time.
+async fn keep_for_resume(
+    connection: &mut PgConnection,
+    row: &TemplateRow,
+    moved: &[Move],
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    if moved.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO occurrences (merchant_id, template_id, nominal_at, outcome, reason, moved_to, version, created_at)
+         SELECT $1, $2, m.nominal_at, 'missed_paused', 'moved', m.moved_to, $5, $6
+           FROM unnest($3::timestamptz[], $4::timestamptz[]) AS m (nominal_at, moved_to)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(row.merchant_id)
+    .bind(row.id)
+    .bind(moved.iter().map(|it| it.nominal_at).collect::<Vec<_>>())
+    .bind(moved.iter().map(|it| it.moved_to).collect::<Vec<_>>())
+    .bind(row.version)
+    .bind(now)
     .execute(connection)
     .await?;
     Ok(())

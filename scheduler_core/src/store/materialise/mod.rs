@@ -11,6 +11,7 @@ mod plan;
 mod plan_tests;
 mod record;
 mod settle;
+mod single;
 
 use self::due::{lock_due, postpone};
 use self::plan::{Planning, plan};
@@ -32,6 +33,7 @@ use uuid::Uuid;
 pub(crate) use anew::{plan_anew, planned_runs};
 pub use record::MaterialisedJob;
 pub(crate) use settle::{Settled, settle};
+pub(crate) use single::Single;
 
 /// The most occurrences in one transaction, whatever the number of templates: it should take a fraction of a second.
 const MAX_ROWS: usize = 5_000;

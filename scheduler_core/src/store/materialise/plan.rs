@@ -101,8 +101,25 @@ pub(super) fn plan(planning: &Planning<'_>, horizon: DateTime<Utc>, max: usize) 
 
 impl Planning<'_> {
     /// Whether so many runs are all that the template gets.
-    fn has_had(&self, runs: i64) -> bool {
+    pub fn has_had(&self, runs: i64) -> bool {
         self.policies.max_runs.is_some_and(|most| runs >= most)
+    }
+
+    /// What becomes of one nominal time that is planned by itself, as if it were now.
+    pub fn judge_alone(&self, occurrence: &Occurrence) -> Planned {
+        let next = self.timetable.next_after(occurrence.at);
+        self.judge(occurrence, next.map(|next| next.at), self.now)
+    }
+
+    /// What becomes of one that somebody has moved: of the freeze windows those count in which it would start.
+    pub fn judge_moved(&self, occurrence: &Occurrence, to: DateTime<Utc>) -> Planned {
+        let (run_at, held_by) = held(self.freezes, to);
+        let suppressed = by_schedule(occurrence).map(|outcome| (outcome, None)).or_else(|| self.skipped_by_freeze(to));
+        let (outcome, reason) = suppressed.unwrap_or_else(|| {
+            let held = held_by.map(|freeze| format!("; held by freeze {}", freeze.name));
+            (Dispatched, Some(format!("moved{}", held.unwrap_or_default())))
+        });
+        Planned { at: occurrence.at, outcome, reason, run_at, catch_up: false, moved_to: Some(to) }
     }
 
     /// What becomes of one nominal time. Those before `made_up_from` come too late.
@@ -126,16 +143,12 @@ impl Planning<'_> {
     }
 
     /// Why a nominal time gets no job, if its schedule or a freeze window says so.
-    fn suppressed(&self, occurrence: &Occurrence) -> Option<(OccurrenceOutcome, Option<String>)> {
-        let suppressed = match occurrence.suppressed {
-            Some(Suppression::Calendar) => Some(SkippedCalendar),
-            Some(Suppression::DstGap) => Some(SkippedDstGap),
-            None => None,
-        };
-        if let Some(outcome) = suppressed {
-            return Some((outcome, None));
-        }
-        let skipping = |freeze: &&Freeze| freeze.action == FreezeAction::Skip && freeze.contains(occurrence.at);
+    pub fn suppressed(&self, occurrence: &Occurrence) -> Option<(OccurrenceOutcome, Option<String>)> {
+        by_schedule(occurrence).map(|outcome| (outcome, None)).or_else(|| self.skipped_by_freeze(occurrence.at))
+    }
+
+    fn skipped_by_freeze(&self, at: DateTime<Utc>) -> Option<(OccurrenceOutcome, Option<String>)> {
+        let skipping = |freeze: &&Freeze| freeze.action == FreezeAction::Skip && freeze.contains(at);
         let freeze = self.freezes.iter().find(skipping)?;
         Some((SkippedCalendar, Some(format!("freeze {}", freeze.name))))
     }
@@ -153,6 +166,14 @@ impl Planning<'_> {
         let made_up = self.timetable.latest(after, self.now, limit, wanted);
         made_up.first().map_or(self.now + MICRO, |occurrence| occurrence.at)
     }
+}
+
+/// Why the schedule itself leaves a time out, if it does.
+fn by_schedule(occurrence: &Occurrence) -> Option<OccurrenceOutcome> {
+    occurrence.suppressed.map(|why| match why {
+        Suppression::Calendar => SkippedCalendar,
+        Suppression::DstGap => SkippedDstGap,
+    })
 }
 
 fn shown(at: DateTime<Utc>) -> String {

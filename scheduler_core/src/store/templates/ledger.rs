@@ -7,6 +7,7 @@ use super::paused::{Stretch, paused_times};
 use crate::domain::{JobId, MerchantId, OccurrenceOutcome, TemplateId};
 use crate::store::{Store, StoreError, StoreResult};
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -132,6 +133,25 @@ impl Store {
         );
         Ok(created.bind(merchant.0).bind(template.0).fetch_optional(self.pool()).await?)
     }
+}
+
+/// The record of one nominal time, in the caller's transaction.
+pub(super) async fn record_at(
+    connection: &mut PgConnection,
+    merchant: MerchantId,
+    template: TemplateId,
+    at: DateTime<Utc>,
+) -> StoreResult<Option<LedgerEntry>> {
+    let row: Option<Row> = sqlx::query_as(LIST)
+        .bind(merchant.0)
+        .bind(template.0)
+        .bind(at)
+        .bind(at)
+        .bind(None::<DateTime<Utc>>)
+        .bind(1_i64)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| entry(template, row)).transpose()
 }
 
 /// Both, the latest first; what has a row is what the row says.

@@ -8,6 +8,7 @@ mod create;
 pub(crate) mod job_columns;
 pub(crate) mod keyed;
 mod ledger;
+mod occurrence;
 mod paused;
 mod read;
 mod replan;
@@ -22,6 +23,9 @@ pub use change::{TemplateChange, TemplateChanged};
 pub use create::{NewTemplate, TemplateCreated};
 pub use keyed::Keyed;
 pub use ledger::{LedgerEntry, LedgerQuery};
+pub use occurrence::{
+    ChangeOccurrence, ChangedOccurrence, OccurrenceChange, OccurrenceChanged, Refusal, WhichOccurrence,
+};
 pub use read::TemplateQuery;
 pub use review::Reviewed;
 pub use trigger::{Trigger, Triggered};

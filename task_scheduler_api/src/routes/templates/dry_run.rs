@@ -20,6 +20,9 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+/// Skipped and moved occurrences that are looked at.
+const MOST_ALTERED: i64 = 1_000;
+
 /// The parameter of every change of a definition.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -76,9 +79,14 @@ pub async fn foresee(
         active: spec.active,
     };
     let before = current.map_or(Value::Object(Default::default()), |template| template.parts().document());
+    let altered = match current {
+        Some(template) => app.store.altered_occurrences(merchant, template.id, now, MOST_ALTERED).await?,
+        None => Vec::new(),
+    };
     // Looking at thousands of times is no matter of microseconds.
-    let compared =
-        tokio::task::spawn_blocking(move || compare(old.as_ref().map(Future::outlook).as_ref(), &new.outlook(), now));
+    let compared = tokio::task::spawn_blocking(move || {
+        compare(old.as_ref().map(Future::outlook).as_ref(), &new.outlook(), now, &altered)
+    });
     let occurrences = compared.await.map_err(|_| Problem::internal())?;
     let changes = diff(&before, &document);
     let foreseen = DryRun { dry_run: true, definition: document, changes, occurrences };

@@ -11,6 +11,7 @@ mod future;
 pub mod get;
 pub mod list;
 mod merge_patch;
+pub mod occurrence;
 pub mod occurrences;
 pub mod patch;
 pub mod pause;

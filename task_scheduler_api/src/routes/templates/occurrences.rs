@@ -11,7 +11,7 @@ use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use scheduler_core::domain::{MerchantId, OccurrenceOutcome, TemplateId};
 use scheduler_core::schedule::{Occurrence, Suppression};
-use scheduler_core::store::templates::{LedgerEntry, LedgerQuery};
+use scheduler_core::store::templates::{ChangedOccurrence, LedgerEntry, LedgerQuery};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -77,6 +77,30 @@ impl From<LedgerEntry> for RecordedOccurrence {
     }
 }
 
+impl From<ChangedOccurrence> for RecordedOccurrence {
+    fn from(changed: ChangedOccurrence) -> Self {
+        let ChangedOccurrence { nominal_at, entry, version, .. } = changed;
+        entry.map_or_else(|| Self::unrecorded(nominal_at, "planned", version), Self::from)
+    }
+}
+
+impl RecordedOccurrence {
+    /// A time to come that nothing is recorded of yet.
+    fn unrecorded(at: DateTime<Utc>, outcome: &'static str, version: i32) -> Self {
+        Self {
+            at,
+            outcome,
+            reason: None,
+            job_id: None,
+            moved_to: None,
+            backfill_id: None,
+            version,
+            recorded_at: None,
+            lag_seconds: None,
+        }
+    }
+}
+
 /// What became of each nominal time of a template, latest first
 #[utoipa::path(
     get, path = "/v1/templates/{id}/occurrences", tag = "templates",
@@ -129,17 +153,7 @@ fn to_come(occurrence: &Occurrence, version: i32) -> RecordedOccurrence {
         Some(Suppression::Calendar) => OccurrenceOutcome::SkippedCalendar.as_str(),
         Some(Suppression::DstGap) => OccurrenceOutcome::SkippedDstGap.as_str(),
     };
-    RecordedOccurrence {
-        at: occurrence.at,
-        outcome,
-        reason: None,
-        job_id: None,
-        moved_to: None,
-        backfill_id: None,
-        version,
-        recorded_at: None,
-        lag_seconds: None,
-    }
+    RecordedOccurrence::unrecorded(occurrence.at, outcome, version)
 }
 
 /// Both, the latest first; what is recorded is what the record says.

@@ -8,5 +8,6 @@ mod explanations;
 mod previews;
 mod reads;
 mod refusals;
+mod single;
 mod variables;
 mod versions;

@@ -45,8 +45,8 @@ fn recorded(facts: &Facts, entry: &LedgerEntry) -> String {
                 "It did not run: another job of the template was in its way, and `overlap` is `{overlap}`{because}."
             )
         }
-        SkippedCalendar => format!("It did not run: a calendar or a freeze window leaves it out{because}."),
-        SkippedUser => format!("It did not run: somebody skipped this one{because}."),
+        SkippedCalendar => format!("{}: a calendar or a freeze window leaves it out{because}.", did_not(entry, facts)),
+        SkippedUser => format!("{}: somebody skipped this one{because}.", did_not(entry, facts)),
         SkippedDstGap => {
             format!(
                 "It did not run: the clocks went forward and its local time did not exist, and `dst_gap` is `skip`{because}."
@@ -57,6 +57,12 @@ fn recorded(facts: &Facts, entry: &LedgerEntry) -> String {
             span(entry.lag.unwrap_or_default()),
             policy("catchup_policy", "latest"),
         ),
+        MissedPaused if entry.nominal_at > facts.now => {
+            let start = when(facts, entry.moved_to.unwrap_or(entry.nominal_at));
+            format!(
+                "It will not run unless the template is resumed before {start}, to which it was moved: it is paused."
+            )
+        }
         MissedPaused => {
             format!(
                 "It did not run: the template was paused (version {}){because}; resuming it makes up for nothing.",
@@ -65,6 +71,10 @@ fn recorded(facts: &Facts, entry: &LedgerEntry) -> String {
         }
         DroppedQuota => format!("It did not run: a quota left no room for it{because}."),
     }
+}
+
+fn did_not(entry: &LedgerEntry, facts: &Facts) -> &'static str {
+    if entry.nominal_at > facts.now { "It will not run" } else { "It did not run" }
 }
 
 /// What became of its job.
