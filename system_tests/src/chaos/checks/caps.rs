@@ -57,15 +57,20 @@ fn span(visit: &Visit) -> (DateTime<Utc>, DateTime<Utc>) {
 }
 
 fn exceeded(name: &str, limit: usize, spans: &[(DateTime<Utc>, DateTime<Utc>)]) -> Option<String> {
+    let spans = spans.iter().filter(|(from, to)| from < to);
     // Ends before beginnings of the same moment.
     let mut moments: Vec<(DateTime<Utc>, bool)> =
-        spans.iter().flat_map(|(from, to)| [(*from, true), (*to, false)]).collect();
+        spans.clone().flat_map(|(from, to)| [(*from, true), (*to, false)]).collect();
     moments.sort_unstable();
     let mut now = 0_usize;
     for (at, begins) in moments {
         now = if begins { now + 1 } else { now.saturating_sub(1) };
         if now > limit {
-            return Some(format!("{name}: {now} ran at {at}, and {limit} may"));
+            let beside: Vec<String> = spans
+                .filter(|(from, to)| *from <= at && at < *to || *from == at)
+                .map(|(from, to)| format!("{} to {}", from.time(), to.time()))
+                .collect();
+            return Some(format!("{name}: {now} ran at {}, and {limit} may: {}", at.time(), beside.join(", ")));
         }
     }
     None
@@ -84,6 +89,7 @@ mod tests {
     fn one_after_the_other_is_well_and_one_beside_the_other_is_not() {
         assert_eq!(exceeded("a", 1, &[(at(0), at(10)), (at(10), at(20))]), None);
         assert!(exceeded("a", 1, &[(at(0), at(11)), (at(10), at(20))]).unwrap().contains("2 ran"));
+        assert_eq!(exceeded("a", 1, &[(at(5), at(5)), (at(10), at(20))]), None, "nothing is known of how long it took");
         assert_eq!(exceeded("a", 2, &[(at(0), at(11)), (at(10), at(20)), (at(11), at(12))]), None);
     }
 }
