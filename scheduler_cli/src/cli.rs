@@ -1,8 +1,8 @@
 //! The command line, on one screen.
 
 use crate::commands::{
-    apply, bench, calendars, cron, dead_letters, dev, doctor, export, freezes, health, import, jobs, keys, listen,
-    merchants, migrate, queues, settings, templates,
+    apply, bench, calendars, cron, dead_letters, dev, doctor, export, freezes, health, import, incidents, jobs, keys,
+    listen, merchants, migrate, queues, settings, templates,
 };
 use crate::dev_env::DevEnv;
 use crate::output::Format;
@@ -67,6 +67,9 @@ enum Command {
     /// Create, list and delete freeze windows
     #[command(subcommand)]
     Freezes(freezes::Command),
+    /// What went wrong and who looks after it
+    #[command(subcommand)]
+    Incidents(incidents::Command),
     /// Make templates and calendars what files say
     Apply(apply::Args),
     /// Write templates and calendars as a file for `apply`
@@ -148,6 +151,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Templates(command) => templates::run(command, &globals).await?,
         Command::Calendars(command) => calendars::run(command, &globals).await?,
         Command::Freezes(command) => freezes::run(command, &globals).await?,
+        Command::Incidents(command) => incidents::run(command, &globals).await?,
         Command::Apply(args) => return apply::run(args, &globals).await,
         Command::Export(args) => export::run(args, &globals).await?,
         Command::DeadLetters(command) => dead_letters::run(command, &globals).await?,

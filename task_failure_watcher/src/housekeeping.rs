@@ -1,4 +1,4 @@
-//! Deletes rows whose time is over: idempotency keys, old sessions, closed alerts.
+//! Deletes rows whose time is over: idempotency keys, old sessions, closed alerts and incidents.
 
 use scheduler_core::reconcile::{Progress, Reconcile};
 use scheduler_core::store::{Store, StoreError};
@@ -9,6 +9,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const SESSIONS_KEPT: Duration = DAY;
 /// How long an alert that was delivered or given up can still be looked at.
 const ALERTS_KEPT: Duration = DAY.saturating_mul(7);
+/// How long an incident that is over can still be looked at.
+const INCIDENTS_KEPT: Duration = DAY.saturating_mul(90);
 
 /// Deletes a page of each kind per tick.
 pub struct Housekeeping {
@@ -32,6 +34,7 @@ impl Reconcile for Housekeeping {
             self.store.delete_expired_keys(self.batch).await?,
             self.store.delete_lost_sessions(SESSIONS_KEPT, self.batch).await?,
             self.store.delete_closed_alerts(ALERTS_KEPT, self.batch).await?,
+            self.store.delete_resolved_incidents(INCIDENTS_KEPT, self.batch).await?,
         ];
         let most = deleted.into_iter().max().unwrap_or(0);
         Ok(Progress::of_batch(usize::try_from(most).unwrap_or(usize::MAX), self.batch))

@@ -1,9 +1,9 @@
 //! Watches over what goes wrong: lost executors, failed attempts, missed starts; sends alerts and keeps house.
 //!
 //! * *Reads*: `sessions` and `claims` (who vanished with what), `jobs_live` (failed ones, start deadlines),
-//!   `alert_outbox`, `merchants` (where alerts go).
+//!   `alert_outbox`, `incidents`, `merchants` (where alerts go).
 //! * *Writes*: `sessions` (lost), `claims` (taken back), `jobs_live`, `jobs_finished` and `executions` (its edges),
-//!   `alert_outbox`; `cap_counters` that differ from the claims; the lane of jobs whose queue has moved; makes and drops partitions; deletes expired idempotency keys; due and ending hints.
+//!   `alert_outbox`, `incidents`; `cap_counters` that differ from the claims; the lane of jobs whose queue has moved; makes and drops partitions; deletes expired idempotency keys; due and ending hints.
 //! * *Wakes on*: failed hints, otherwise every `watcher.sweep_seconds` (house: `watcher.housekeeping_seconds`).
 //! * *Edges it owns*: `running` → `retrying | cancelled | dead` (its session is lost), `failed` → `retrying | dead`,
 //!   `scheduled | retrying` → `expired`.
@@ -21,6 +21,7 @@ mod contact;
 mod deadlines;
 mod halving;
 mod housekeeping;
+mod incidents;
 mod lane_moves;
 mod pace;
 mod partitions;
@@ -36,6 +37,7 @@ pub use caps::Caps;
 pub use contact::Contact;
 pub use deadlines::Deadlines;
 pub use housekeeping::Housekeeping;
+pub use incidents::{Incidents, IncidentsConfig};
 pub use lane_moves::LaneMoves;
 pub use partitions::{Partitions, Retention};
 pub use reaper::{Reaper, ReaperConfig};
@@ -87,6 +89,7 @@ struct Duties {
     verdicts: Verdicts,
     deadlines: Deadlines,
     alerts: Alerts,
+    incidents: Incidents,
     partitions: Partitions,
     housekeeping: Housekeeping,
     caps: Caps,
@@ -109,6 +112,7 @@ impl Duties {
             verdicts: Verdicts::new(stores, announcer.clone(), VerdictsConfig::of(settings), wakes.alerts.clone()),
             deadlines: Deadlines::new(stores, announcer.clone(), settings.watcher.batch),
             alerts: Alerts::new(sweeps(), AlertsConfig::of(settings), wakes.alerts.clone())?,
+            incidents: Incidents::new(sweeps(), IncidentsConfig::of(settings), wakes.alerts.clone()),
             partitions: Partitions::new(sweeps(), Retention::of(settings)),
             housekeeping: Housekeeping::new(sweeps(), settings.watcher.batch),
             caps: Caps::new(stores.edges.clone(), announcer),
@@ -125,6 +129,7 @@ impl Duties {
             spin(loops, self.reaper, wakes.reaper, sweep),
             spin(loops, self.verdicts, wakes.verdicts, sweep),
             spin(loops, self.deadlines, Wake::new(), sweep),
+            spin(loops, self.incidents, Wake::new(), sweep),
             spin(loops, self.alerts, wakes.alerts, sweep),
             spin(loops, self.partitions, Wake::new(), house),
             spin(loops, self.housekeeping, Wake::new(), house),

@@ -14,6 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
     tags(
         (name = "jobs", description = "Planned runs: created now, for a time, or after other jobs."),
         (name = "dead letters", description = "Jobs whose retries are used up or that may not be retried."),
+        (name = "incidents", description = "What somebody was told about, and who looks after it."),
         (name = "queues", description = "A merchant's named lanes."),
         (name = "templates", description = "Recurring definitions."),
         (name = "calendars", description = "Named days and windows that schedules refer to."),

@@ -64,6 +64,8 @@ pub enum List {
     Executions,
     /// `GET /v1/dead-letters`.
     DeadLetters,
+    /// `GET /v1/incidents`.
+    Incidents,
     /// `GET /v1/queues`.
     Queues,
     /// `GET /v1/templates`.
@@ -83,6 +85,7 @@ impl List {
             Self::Jobs => "1j",
             Self::Executions => "1e",
             Self::DeadLetters => "1d",
+            Self::Incidents => "1i",
             Self::Queues => "1q",
             Self::Templates => "1t",
             Self::Occurrences => "1o",

@@ -3,7 +3,7 @@
 use crate::extract::BodyLimit;
 use crate::middleware;
 use crate::openapi;
-use crate::routes::{calendars, dead_letters, freezes, jobs, queues, templates};
+use crate::routes::{calendars, dead_letters, freezes, incidents, jobs, queues, templates};
 use crate::state::AppState;
 use axum::{Extension, Router};
 use scheduler_core::health::{self, Health};
@@ -30,6 +30,10 @@ fn api(batch_body_limit: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(dead_letters::redrive::redrive_dead_letter))
         .routes(routes!(dead_letters::redrive_many::redrive_dead_letters))
         .routes(routes!(dead_letters::purge_many::purge_dead_letters))
+        .routes(routes!(incidents::list::list_incidents))
+        .routes(routes!(incidents::get::get_incident))
+        .routes(routes!(incidents::acknowledge::acknowledge_incident))
+        .routes(routes!(incidents::resolve::resolve_incident))
         .routes(routes!(queues::list::list_queues))
         .routes(routes!(queues::change::change_queue))
         .routes(routes!(queues::pause::pause_queue))

@@ -11,6 +11,7 @@ pub mod export;
 pub mod freezes;
 pub mod health;
 pub mod import;
+pub mod incidents;
 pub mod jobs;
 pub mod keys;
 pub mod listen;

@@ -190,6 +190,14 @@ settings! {
         alert_secret: Option<Secret> = "alert_secret", "", Kind::Secret;
         /// How often an alert is tried before it is given up.
         alert_max_attempts: u32 = "alert_max_attempts", "10", Kind::integer(1, 100);
+        /// How long an incident waits for somebody to acknowledge it before it escalates, and between two escalations.
+        /// 0: never.
+        escalate_after: Duration = "escalate_after_seconds", "900", Kind::seconds(0.0, 604_800.0);
+        /// How often an incident escalates.
+        escalations_max: u32 = "escalations_max", "3", Kind::integer(0, 100);
+        /// An incident closes when nothing more of it has happened for so long.
+        incident_quiet: Duration = "incident_quiet_hours", "24",
+            Kind::Duration { unit: TimeUnit::Hours, min: 0.01, max: 8760.0 };
         /// How long one attempt to deliver an alert may take.
         alert_timeout: Duration = "alert_timeout_seconds", "10", Kind::seconds(0.1, 300.0);
     }

@@ -13,12 +13,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Writes an alert `job.dead` for each dead job among the rows of `finished`, which has the columns of
-/// `jobs_finished`. The payload is the merchant's own and stays out.
+/// `jobs_finished`; of each incident ([`super::incidents`]) only the first one stays. The payload is the merchant's own and stays out.
 macro_rules! alert_dead {
     () => {
-        "INSERT INTO alert_outbox (id, merchant_id, kind, dedupe_key, body)
-         SELECT gen_random_uuid(), f.merchant_id, 'job.dead',
-                'job.dead:' || coalesce('template:' || f.template_id, 'queue:' || f.queue),
+        "INSERT INTO alert_outbox (id, merchant_id, kind, opens, dedupe_key, body)
+         SELECT gen_random_uuid(), f.merchant_id, 'job.dead', true, k.dedupe_key,
                 jsonb_build_object(
                     'type', 'job.dead',
                     'timestamp', f.finished_at,
@@ -30,7 +29,10 @@ macro_rules! alert_dead {
                         'created_at', f.created_at, 'scheduled_for', f.scheduled_for,
                         'finished_at', f.finished_at))::text
            FROM finished f
-          WHERE f.is_dead"
+          CROSS JOIN LATERAL (
+                SELECT 'job.dead:' || coalesce('template:' || f.template_id, 'queue:' || f.queue) AS dedupe_key) k
+          WHERE f.is_dead
+          ORDER BY f.merchant_id, k.dedupe_key"
     };
 }
 

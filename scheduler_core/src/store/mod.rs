@@ -15,6 +15,7 @@ pub mod error;
 pub mod freezes;
 pub mod housekeeping;
 pub mod idempotency;
+pub mod incidents;
 pub mod job_create;
 pub mod job_read;
 pub mod lanes;

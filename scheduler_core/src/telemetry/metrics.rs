@@ -140,6 +140,8 @@ metrics! {
     Counter Count JOBS_DEAD_TOTAL = "jobs_dead_total" ["reason"];
     /// Jobs that missed their start deadline.
     Counter Count JOBS_EXPIRED_TOTAL = "jobs_expired_total" [];
+    /// Incidents that nobody had acknowledged in time, each time that they escalated.
+    Counter Count INCIDENTS_ESCALATED_TOTAL = "incidents_escalated_total" [];
     /// Attempts to deliver an alert, by outcome (delivered, failed, given_up).
     Counter Count ALERTS_SENT_TOTAL = "alerts_sent_total" ["outcome"];
     /// Partitions created or dropped, by table and action.

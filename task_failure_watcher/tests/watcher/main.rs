@@ -4,6 +4,7 @@
 mod alerts;
 mod deadlines;
 mod housekeeping;
+mod incidents;
 mod partitions;
 mod reaping;
 mod service;

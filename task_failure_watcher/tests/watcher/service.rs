@@ -4,6 +4,7 @@ use scheduler_core::health::Health;
 use scheduler_core::lifecycle::{Shutdown, ShutdownTrigger};
 use scheduler_core::queue::HintSender;
 use std::time::{Duration, Instant};
+use test_support::seed::JobSeed;
 use test_support::{Receiver, eventually};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -48,7 +49,9 @@ async fn a_hint_is_followed_by_the_verdict_long_before_the_sweep_and_the_alert_g
     let rounds = async {
         // The first sweeps of the start are over when a failure is still there after they could have seen it.
         for round in 0..3 {
-            let (retried, dead) = (world.failed(1, true).await, world.failed(1, false).await);
+            // A queue of its own, hence an incident of its own.
+            let dead = JobSeed { queue: format!("q{round}"), ..JobSeed::failed(world.merchant, 1, false) };
+            let (retried, dead) = (world.failed(1, true).await, dead.insert(world.store()).await);
             eventually(SOON, || async {
                 hints.failed().await;
                 let decided = world.state(retried).await == "retrying" && world.state(dead).await == "dead";

@@ -3,6 +3,7 @@
 pub mod calendars;
 pub mod dead_letters;
 pub mod freezes;
+pub mod incidents;
 pub mod jobs;
 pub mod queues;
 pub mod templates;

@@ -11,6 +11,7 @@ mod dependencies;
 mod documents;
 mod freezes;
 mod idempotency;
+mod incidents;
 mod malformed;
 mod queues;
 mod reading;

@@ -54,8 +54,8 @@ const FAILING: &str = "
              ORDER BY id DESC LIMIT $4) AS latest";
 
 const ALERT: &str = "
-    INSERT INTO alert_outbox (id, merchant_id, kind, dedupe_key, body)
-    VALUES (gen_random_uuid(), $1, 'template.paused', 'template.paused:' || $2::text,
+    INSERT INTO alert_outbox (id, merchant_id, kind, opens, dedupe_key, body)
+    VALUES (gen_random_uuid(), $1, 'template.paused', true, 'template.paused:' || $2::text,
             jsonb_build_object('type', 'template.paused', 'timestamp', $5::timestamptz,
                 'data', jsonb_build_object('template_id', $2::uuid, 'merchant_id', $1::uuid, 'name', $3::text,
                                            'reason', $4::text))::text)";
