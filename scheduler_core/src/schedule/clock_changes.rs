@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 
 use super::policy::{DstFold, DstGap};
-use super::timeline::Period;
+use super::timeline::{Period, Timeline};
 use super::wall::{LocalTimes, WallClock};
 
 /// How far ahead clock changes are looked at, in seconds: three years.
 const AHEAD: i64 = 3 * 366 * 86_400;
 
 /// How many clock changes are reported.
-const REPORTED: usize = 2;
+pub(super) const REPORTED: usize = 2;
 
 /// Where counting the runs of one clock change stops.
 const COUNTED: usize = 10_000;
@@ -18,14 +18,7 @@ const COUNTED: usize = 10_000;
 impl WallClock {
     /// The next two changes that touch the times.
     pub(super) fn warnings<T: LocalTimes + ?Sized>(&self, times: &T, from: DateTime<Utc>) -> Vec<String> {
-        let until = from.timestamp() + AHEAD;
-        self.timeline
-            .periods_from(from.timestamp())
-            .skip(1)
-            .take_while(|period| period.begin < until)
-            .filter_map(|period| self.clock_change(times, &period))
-            .take(REPORTED)
-            .collect()
+        self.timeline.changes_ahead(from).filter_map(|period| self.clock_change(times, &period)).take(REPORTED).collect()
     }
 
     /// The sentence about the change at the beginning of a period, if the schedule has times in it.
@@ -35,20 +28,17 @@ impl WallClock {
         let first = times.first_in(range.start, range.end)?;
         let all = std::iter::successors(Some(first), |last| times.first_in(last + 1, range.end));
         let (count, last) = all.take(COUNTED).fold((0, first), |(count, _), time| (count + 1, time));
-        let (old, new) = (period.begin + period.offset_before, period.begin + period.offset);
-        let same_day = old.div_euclid(86_400) == new.div_euclid(86_400);
+        let same_day = period.changes_within_a_day();
         let subject = match count {
             1 => clock(first, same_day),
             _ => format!("the {count} times from {} to {}", clock(first, same_day), clock(last, same_day)),
         };
-        let (way, outcome) = if forward {
-            ("forward", self.gap_outcome(count, first, period, same_day))
+        let outcome = if forward {
+            self.gap_outcome(count, first, period, same_day)
         } else {
-            ("back", self.fold_outcome(count).to_owned())
+            self.fold_outcome(count).to_owned()
         };
-        let (old, date) = (clock(old, same_day), stamp(old, "%Y-%m-%d"));
-        let (zone, new) = (self.timeline.zone(), clock(new, same_day));
-        Some(format!("on {date} the clocks of {zone} go {way} from {old} to {new}: {subject} {outcome}"))
+        Some(self.timeline.announced(period, &format!("{subject} {outcome}")))
     }
 
     fn gap_outcome(&self, count: usize, first: i64, period: &Period, same_day: bool) -> String {
@@ -81,6 +71,31 @@ impl WallClock {
             (DstFold::Both, 1) => "comes twice and runs both times",
             (DstFold::Both, _) => "come twice and run both times",
         }
+    }
+}
+
+impl Timeline {
+    /// What begins with the clock changes of the next three years.
+    pub(super) fn changes_ahead(&self, from: DateTime<Utc>) -> impl Iterator<Item = Period> + '_ {
+        let until = from.timestamp() + AHEAD;
+        self.periods_from(from.timestamp()).skip(1).take_while(move |period| period.begin < until)
+    }
+
+    /// The sentence about the change at the beginning of a period and what comes of it.
+    pub(super) fn announced(&self, period: &Period, consequence: &str) -> String {
+        let same_day = period.changes_within_a_day();
+        let (old, new) = (period.begin + period.offset_before, period.begin + period.offset);
+        let way = if new > old { "forward" } else { "back" };
+        let (date, old, new) = (stamp(old, "%Y-%m-%d"), clock(old, same_day), clock(new, same_day));
+        format!("on {date} the clocks of {} go {way} from {old} to {new}: {consequence}", self.zone())
+    }
+}
+
+impl Period {
+    /// Whether the clocks show the same day before and after the change at its beginning.
+    fn changes_within_a_day(&self) -> bool {
+        let day = |offset: i64| (self.begin + offset).div_euclid(86_400);
+        day(self.offset_before) == day(self.offset)
     }
 }
 

@@ -140,8 +140,10 @@ impl Schedule {
     pub fn check_calendars(&self, calendars: &CalendarSet) -> Result<(), Vec<ScheduleError>> {
         let mut errors: Vec<_> = self.calendars.iter().flat_map(|rules| rules.check(calendars)).collect();
         if let Kind::Union(union) = &self.kind {
-            let inner = union.parts().filter_map(|part| part.check_calendars(calendars).err()).flatten();
-            errors.extend(inner.map(|error| error.under("/schedules")));
+            for (list, index, part) in union.placed_parts() {
+                let wrong = part.check_calendars(calendars).err().unwrap_or_default();
+                errors.extend(wrong.into_iter().map(|error| error.under(&format!("/{list}/{index}"))));
+            }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
@@ -201,7 +203,8 @@ impl Schedule {
     pub fn warnings(&self, from: DateTime<Utc>) -> Vec<String> {
         match &self.kind {
             Kind::Cron(cron) => cron.warnings(from),
-            Kind::Interval(_) | Kind::Windows(_) => Vec::new(),
+            Kind::Interval(_) => Vec::new(),
+            Kind::Windows(windows) => windows.warnings(from),
             Kind::Once(once) => once.warnings(from),
             Kind::Rrule(set) => set.warnings(from),
             Kind::Union(union) => union.warnings(from),

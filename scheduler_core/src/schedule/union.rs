@@ -64,11 +64,17 @@ enum Exclusion {
 impl UnionSchedule {
     /// The schedules that it is made of, exclusions among them.
     pub(super) fn parts(&self) -> impl Iterator<Item = &Schedule> {
-        let excluded = self.except.iter().filter_map(|exclusion| match exclusion {
-            Exclusion::Times(schedule) => Some(schedule),
+        self.placed_parts().map(|(_, _, schedule)| schedule)
+    }
+
+    /// The same, each with the list in which it stands and its place there.
+    pub(super) fn placed_parts(&self) -> impl Iterator<Item = (&'static str, usize, &Schedule)> {
+        let members = self.members.iter().enumerate().map(|(index, member)| ("schedules", index, member));
+        let excluded = self.except.iter().enumerate().filter_map(|(index, exclusion)| match exclusion {
+            Exclusion::Times(schedule) => Some(("except", index, schedule)),
             Exclusion::Span(..) => None,
         });
-        self.members.iter().chain(excluded)
+        members.chain(excluded)
     }
 
     pub(super) fn timezone(&self) -> Tz {

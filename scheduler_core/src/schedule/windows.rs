@@ -3,6 +3,8 @@
 //! A window opens and closes by the clock on the wall; between the two, its ticks are counted in real time from the
 //! opening. So a day whose clocks change has more or fewer ticks, and never a doubled or a missing one.
 
+mod warnings;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -10,15 +12,16 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::calendar::weekday_index;
-use super::civil::{DAY, WEEKDAYS};
+use super::civil::DAY;
 use super::interval::duration;
 use super::object::{Members, type_name};
 use super::occurrence::earliest;
 use super::timeline::Timeline;
-use super::words::{and_list, quoted};
+use super::words::{quoted, weekdays};
 use super::{Occurrence, OccurrenceNote, ScheduleError};
 
-const MEMBERS: [&str; 2] = ["windows", "timezone"];
+/// The last two are refused with a sentence of their own.
+const MEMBERS: [&str; 4] = ["windows", "timezone", "dst_gap", "dst_fold"];
 const WINDOW_MEMBERS: [&str; 4] = ["days", "start", "end", "every_seconds"];
 
 /// The most windows of one schedule.
@@ -108,17 +111,17 @@ impl Window {
     }
 
     fn describe(&self) -> String {
+        let every = duration(self.every.unsigned_abs());
+        let days = if self.days == ALL_DAYS { String::new() } else { format!(", {}", weekdays(self.days.into())) };
+        format!("Every {every} {}{days}", self.span())
+    }
+
+    /// `from 10:00 to 14:30`.
+    fn span(&self) -> String {
         let (start, end) =
             (clock(self.start), if self.end == DAY { "24:00".to_owned() } else { clock(self.end % DAY) });
         let next_day = if self.end > DAY { " of the next day" } else { "" };
-        let every = duration(self.every.unsigned_abs());
-        let days = if self.days == ALL_DAYS { String::new() } else { format!(", {}", and_list(&self.day_names())) };
-        format!("Every {every} from {start} to {end}{next_day}{days}")
-    }
-
-    fn day_names(&self) -> Vec<&'static str> {
-        // Monday first, as people list them.
-        (1..=7).map(|day| day % 7).filter(|day| self.days >> day & 1 == 1).map(|day| WEEKDAYS[day]).collect()
+        format!("from {start} to {end}{next_day}")
     }
 }
 
@@ -134,6 +137,11 @@ pub(super) fn parse(object: &Map<String, Value>) -> Result<WindowsSchedule, Vec<
     const EXAMPLE: &str = "[{\"days\":\"SUN-THU\",\"start\":\"10:00\",\"end\":\"14:30\",\"every_seconds\":900}]";
     let mut members = Members::new(object, &MEMBERS);
     let zone = members.timezone();
+    for name in ["dst_gap", "dst_fold"] {
+        if members.get(name).is_some() {
+            members.refuse(name, "windows open and close by the clock and count real time in between: leave it out");
+        }
+    }
     let mut windows = Vec::new();
     match members.required("windows", EXAMPLE) {
         Some(Value::Array(list)) if (1..=MAX_WINDOWS).contains(&list.len()) => {

@@ -1,5 +1,7 @@
 //! Small pieces of English that several messages share.
 
+use super::civil::WEEKDAYS;
+
 /// How much of a user's text a message repeats, in characters.
 const SHOWN: usize = 32;
 
@@ -31,6 +33,28 @@ fn joined<S: AsRef<str>>(items: &[S], word: &str) -> String {
     }
     let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
     format!("{} {word} {}", rest.join(", "), last.as_ref())
+}
+
+/// A list in which three and more neighbours become `a to b`.
+pub(super) fn runs(values: &[u32], name: impl Fn(u32) -> String) -> String {
+    let mut parts = Vec::new();
+    for run in values.chunk_by(|left, right| left + 1 == *right) {
+        match run {
+            [first, _, .., last] if run.len() > 2 => parts.push(format!("{} to {}", name(*first), name(*last))),
+            _ => parts.extend(run.iter().map(|value| name(*value))),
+        }
+    }
+    and_list(&parts)
+}
+
+/// Weekdays as people say them: `Monday to Friday`, `Sunday to Thursday`, `Monday, Wednesday and Friday`. Bit 0 is Sunday.
+pub(super) fn weekdays(days: u32) -> String {
+    let has = |day: u32| days >> (day % 7) & 1 == 1;
+    // A run that goes round the end of the week is said as one, if there is nothing beside it.
+    let begins: Vec<u32> = (1..=7).filter(|day| has(*day) && !has(day + 6)).collect();
+    let first = if let [only] = begins[..] { only } else { 1 };
+    let listed: Vec<u32> = (first..first + 7).filter(|day| has(*day)).collect();
+    runs(&listed, |day| WEEKDAYS[day as usize % 7].to_owned())
 }
 
 /// `1st`, `2nd`, `3rd`, `4th`, `11th` …

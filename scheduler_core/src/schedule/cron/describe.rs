@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::super::civil::{MONTHS, WEEKDAYS};
 use super::super::times::{ALL_HOURS, ALL_SIXTY};
-use super::super::words::{and_list, ordinal};
+use super::super::words::{self, and_list, ordinal, runs};
 use super::CronSchedule;
 use super::days::{DayOfMonth, DayOfWeek, ones};
 use super::pattern::Pattern;
@@ -159,7 +159,7 @@ fn day_of_week(rule: &DayOfWeek) -> Option<String> {
     }
     let mut parts = Vec::new();
     if rule.days != 0 {
-        parts.push(runs(&monday_first(rule.days), |day| WEEKDAYS[day as usize % 7].to_owned()));
+        parts.push(words::weekdays(rule.days));
     }
     for (name, days) in NTH.into_iter().zip(rule.nth) {
         let days = monday_first(days).into_iter();
@@ -178,18 +178,6 @@ fn months(bits: u64) -> Option<String> {
 fn years(pattern: &Pattern) -> Option<String> {
     let years: Vec<u32> = pattern.years.as_ref()?.iter().filter_map(|year| u32::try_from(year).ok()).collect();
     Some(format!("in {}", runs(&years, |year| year.to_string())))
-}
-
-/// A list in which three and more neighbours become `a to b`.
-fn runs(values: &[u32], name: impl Fn(u32) -> String) -> String {
-    let mut parts = Vec::new();
-    for run in values.chunk_by(|left, right| left + 1 == *right) {
-        match run {
-            [first, _, .., last] if run.len() > 2 => parts.push(format!("{} to {}", name(*first), name(*last))),
-            _ => parts.extend(run.iter().map(|value| name(*value))),
-        }
-    }
-    and_list(&parts)
 }
 
 /// The step of a set that goes evenly round and round: 0, n, 2n … with n dividing `count`.

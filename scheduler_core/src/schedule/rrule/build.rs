@@ -7,6 +7,7 @@ use super::super::timeline::Timeline;
 use super::super::times::{ALL_HOURS, ALL_SIXTY, TimeSet};
 use super::Rule;
 use super::days::{ALL_MONTHS, DayFilter, MonthDays, Weekdays, Weeks, YearDays};
+use super::meeting::{Grid, Stretches};
 use super::parts::{Freq, Parts};
 use super::real::RealRule;
 use super::search::{CalendarRule, Rhythm, Unit};
@@ -123,9 +124,8 @@ fn real_rule(parts: &Parts, start: i64, positions: Vec<i64>, timeline: &Arc<Time
         CalendarRule { days: day_filter(parts), times, rhythm, positions: Vec::new(), start: i64::MIN, last: None };
     Some(RealRule {
         shown,
-        step: unit * i64::from(parts.interval),
-        width: if spread { unit } else { 1 },
-        origin,
+        stretches: Stretches::covering(&times),
+        grid: Grid { origin, step: unit * i64::from(parts.interval), width: if spread { unit } else { 1 } },
         positions,
         start: begin,
         last: None,

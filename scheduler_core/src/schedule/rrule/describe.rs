@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use super::super::civil::{DAY, MONTHS, WEEKDAYS};
-use super::super::words::{and_list, ordinal};
+use super::super::words::{self, and_list, ordinal};
 use super::parts::{Freq, Parts};
 use super::{RecurrenceSet, RruleSchedule, Rule, shown};
 
@@ -99,7 +99,7 @@ fn days(parts: &Parts, start: i64) -> Option<String> {
     let (month, month_day) = (chrono::Datelike::month0(&date) as usize, chrono::Datelike::day(&date));
     let mut said = Vec::new();
     if !parts.by_day.is_empty() {
-        said.push(format!("on {}", and_list(&weekdays(parts))));
+        said.push(weekdays(parts));
     }
     if !parts.by_month_day.is_empty() {
         said.push(format!("on {} of the month", and_list(&counted("day", &parts.by_month_day))));
@@ -128,18 +128,22 @@ fn days(parts: &Parts, start: i64) -> Option<String> {
     (!said.is_empty()).then(|| said.join(", "))
 }
 
-fn weekdays(parts: &Parts) -> Vec<String> {
-    let mut days = parts.by_day.clone();
+fn weekdays(parts: &Parts) -> String {
+    let plain = parts.by_day.iter().filter(|(nth, _)| *nth == 0).fold(0, |bits, (_, day)| bits | 1 << day);
+    let mut days: Vec<_> = parts.by_day.iter().filter(|(nth, _)| *nth != 0).copied().collect();
     // Monday first, as people list them.
     days.sort_unstable_by_key(|(nth, day)| (*nth, (day + 6) % 7));
     let whole = if parts.freq == Freq::Yearly && parts.by_month.is_empty() { "year" } else { "month" };
     let name = |(nth, day): &(i32, u32)| match nth {
-        0 => WEEKDAYS[*day as usize].to_owned(),
         -1 => format!("the last {} of the {whole}", WEEKDAYS[*day as usize]),
         n if *n > 0 => format!("the {} {} of the {whole}", ordinal(n.unsigned_abs()), WEEKDAYS[*day as usize]),
         n => format!("the {} last {} of the {whole}", ordinal(n.unsigned_abs()), WEEKDAYS[*day as usize]),
     };
-    days.iter().map(name).collect()
+    let plain = (plain != 0).then(|| words::weekdays(plain));
+    let said: Vec<String> = plain.into_iter().chain(days.iter().map(name)).collect();
+    // "Monday to Friday" needs no "on".
+    let on = if said.len() == 1 && said[0].contains(" to ") { "" } else { "on " };
+    format!("{on}{}", and_list(&said))
 }
 
 /// `the 1st day`, `the last day`, `the 2nd last week`.

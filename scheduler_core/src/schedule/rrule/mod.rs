@@ -1,12 +1,14 @@
 //! `rrule`: recurrence sets of RFC 5545: DTSTART, rules, further dates, exceptions.
 //!
 //! `lines` and `parts` read the text, `build` makes it evaluable, `days` knows which days a rule selects, `search`
-//! evaluates rules of days and longer on the calendar, `real` those of hours and shorter on the real time line.
+//! evaluates rules of days and longer on the calendar, `real` those of hours and shorter on the real time line, with `meeting`
+//! where time and clock seldom agree.
 
 mod build;
 mod days;
 mod describe;
 mod lines;
+mod meeting;
 mod parse;
 mod parts;
 mod real;

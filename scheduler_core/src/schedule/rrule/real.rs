@@ -8,10 +8,14 @@ use std::sync::Arc;
 
 use super::super::timeline::Timeline;
 use super::super::wall::LocalTimes;
+use super::meeting::{Grid, Stretches};
 use super::search::CalendarRule;
 
-/// Steps of one search, each to the next time that the clock parts allow and to the next point of the grid.
+/// Steps of one search, each to the next time that the days and the clock allow and to the next point of the grid.
 const MOST_STEPS: usize = 4_000;
+
+/// Stretches of the day whose search costs as much as a step.
+const STRETCHES_A_STEP: usize = 16;
 
 /// Periods of one search for a position. All periods that hold times hold about as many.
 const MOST_PERIODS: usize = 200;
@@ -24,12 +28,9 @@ const END: i64 = 253_402_300_800;
 pub(super) struct RealRule {
     /// What the clock on the wall must show.
     pub(super) shown: CalendarRule,
-    /// Seconds from one period of the grid to the next.
-    pub(super) step: i64,
-    /// How much of each period counts, in seconds: 1 if only its beginning does.
-    pub(super) width: i64,
-    /// The beginning of one period.
-    pub(super) origin: i64,
+    /// The times of the day of `shown`, in a form in which the grid finds them; none: all of them.
+    pub(super) stretches: Option<Stretches>,
+    pub(super) grid: Grid,
     /// BYSETPOS within each period; empty: all.
     pub(super) positions: Vec<i64>,
     /// Nothing is before it.
@@ -54,29 +55,35 @@ impl RealRule {
 
     /// Whether every point of the grid counts, whatever the clock shows.
     fn is_bare(&self) -> bool {
-        self.width == 1 && self.shown.passes_everything()
+        self.grid.width == 1 && self.shown.passes_everything()
     }
 
     fn first_from(&self, from: i64, until: i64) -> Option<i64> {
-        let mut from = self.on_grid(from);
+        let mut from = self.grid.at_or_after(from);
         if self.is_bare() {
             return Some(from).filter(|found| *found < until);
         }
-        for _ in 0..MOST_STEPS {
+        let stretches = self.stretches.as_ref().map_or(0, Stretches::count);
+        for _ in 0..MOST_STEPS / (1 + stretches / STRETCHES_A_STEP) {
             let shown = self.first_shown(from, until)?;
-            let aligned = self.on_grid(shown);
+            let aligned = self.grid.at_or_after(shown);
             if aligned == shown {
                 return Some(shown);
             }
-            from = aligned;
+            from = self.first_meeting(aligned, until)?;
         }
         None
     }
 
-    /// The time itself if the grid holds it, otherwise the next period's beginning.
-    fn on_grid(&self, at: i64) -> i64 {
-        let within = (at - self.origin).rem_euclid(self.step);
-        if within < self.width { at } else { at + self.step - within }
+    /// The first time of the grid in `from..until` at which the clock shows one of the times of the day, on whichever day.
+    fn first_meeting(&self, from: i64, until: i64) -> Option<i64> {
+        let Some(stretches) = &self.stretches else { return Some(from) };
+        let periods = self.timeline.periods_from(from).take_while(|period| period.begin < until);
+        let mut meetings = periods.filter_map(|period| {
+            let found = stretches.first_meeting(&self.grid, from.max(period.begin), period.offset);
+            found.filter(|found| *found < period.end)
+        });
+        meetings.next().filter(|found| *found < until)
     }
 
     /// The first instant of `from..until` at which the clock passes the BY* parts.
@@ -94,11 +101,11 @@ impl RealRule {
     }
 
     fn positioned(&self, from: i64, until: i64) -> Option<i64> {
-        let mut cursor = from - (from - self.origin).rem_euclid(self.step);
+        let mut cursor = from - (from - self.grid.origin).rem_euclid(self.grid.step);
         for _ in 0..MOST_PERIODS {
             let first = self.first_from(cursor, until)?;
-            let period = first - (first - self.origin).rem_euclid(self.step);
-            let next = |at: i64| self.first_from(at, period + self.width);
+            let period = first - (first - self.grid.origin).rem_euclid(self.grid.step);
+            let next = |at: i64| self.first_from(at, period + self.grid.width);
             let all: Vec<i64> = std::iter::successors(Some(first), |last| next(last + 1)).collect();
             let picked = self.positions.iter().filter_map(|position| {
                 let back = usize::try_from(-position).ok().and_then(|back| all.len().checked_sub(back));
@@ -108,7 +115,7 @@ impl RealRule {
             if let Some(found) = picked.filter(|found| *found >= from).min() {
                 return Some(found).filter(|found| *found < until);
             }
-            cursor = period + self.step;
+            cursor = period + self.grid.step;
         }
         None
     }
@@ -116,7 +123,7 @@ impl RealRule {
     /// The time of the `count`-th occurrence; `None` when it lies beyond all that is looked at.
     pub(super) fn nth(&self, count: u32) -> Option<i64> {
         if self.is_countable() {
-            return Some(self.on_grid(self.start) + i64::from(count - 1) * self.step);
+            return Some(self.grid.at_or_after(self.start) + i64::from(count - 1) * self.grid.step);
         }
         let first = self.first_in(self.start, END);
         std::iter::successors(first, |last| self.first_in(last + 1, END)).nth(count as usize - 1)

@@ -13,6 +13,7 @@ mod interval_once;
 mod objects;
 mod oracle;
 mod peer;
+mod real_rules;
 mod rrule;
 mod syntax;
 mod timelines;

@@ -223,9 +223,12 @@ fn in_words() {
         ("FREQ=MONTHLY;BYMONTHDAY=1,-1", "Every month, on the last day and the 1st day of the month, at 09:00"),
         (
             "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
-            "Every month, on Monday, Tuesday, Wednesday, Thursday and Friday, at 09:00, only the last of these times of the month",
+            "Every month, Monday to Friday, at 09:00, only the last of these times of the month",
         ),
         ("FREQ=HOURLY;INTERVAL=3;BYDAY=SA", "Every 3 hours, on Saturday"),
+        ("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", "Every week, Monday to Friday, at 09:00"),
+        ("FREQ=WEEKLY;BYDAY=SA,SU,MO", "Every week, Saturday to Monday, at 09:00"),
+        ("FREQ=MONTHLY;BYDAY=1MO,SU", "Every month, on Sunday and the 1st Monday of the month, at 09:00"),
         ("FREQ=DAILY;BYHOUR=8,20;UNTIL=19971224T000000Z", "Every day, at 08:00 and 20:00, until 1997-12-24T00:00:00Z"),
     ];
     for (rule, expected) in table {

@@ -87,3 +87,19 @@ fn calendars_of_members_count() {
     let errors = schedule.check_calendars(CalendarSet::none()).unwrap_err();
     assert!(errors.iter().any(|error| error.detail == "there is no calendar \"b\""), "{errors:?}");
 }
+
+/// What is wrong with a calendar is said at the schedule that names it, however deep that lies.
+#[test]
+fn calendars_are_missed_where_they_are_named() {
+    let using = |name: &str| json!({"kind": "cron", "expression": "0 9 * * *", "calendars": [{"name": "known"}, {"name": name}]});
+    let inner = json!({"kind": "union", "schedules": [daily(7), using("b")]});
+    let span = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"});
+    let schedule = parsed(json!({"kind": "union", "schedules": [daily(8), using("a"), inner], "except": [span, using("c")],
+        "calendars": [{"name": "d"}]}));
+    let known = [("known".to_owned(), std::sync::Arc::new(Calendar::default()))].into_iter().collect();
+    let errors = schedule.check_calendars(&known).unwrap_err();
+    let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
+    let expected =
+        ["/calendars/0", "/schedules/1/calendars/1", "/schedules/2/schedules/1/calendars/1", "/except/1/calendars/1"];
+    assert_eq!(pointers, expected);
+}

@@ -17,7 +17,7 @@ fn ticks_are_between_opening_and_closing() {
     assert_eq!(utc(&schedule, "2026-01-01T10:07:00Z", 1), ["2026-01-01T10:15:00"]);
     assert_eq!(
         schedule.describe(),
-        "Every 15 minutes from 10:00 to 14:30, Monday, Tuesday, Wednesday, Thursday and Sunday (UTC)"
+        "Every 15 minutes from 10:00 to 14:30, Sunday to Thursday (UTC)"
     );
 }
 
@@ -67,6 +67,43 @@ fn clock_changes_make_windows_longer_or_shorter() {
 }
 
 #[test]
+fn the_next_clock_changes_are_announced() {
+    let warnings = |window: Value, zone: &str| {
+        let mut window = window;
+        window["every_seconds"] = json!(600);
+        windows(json!([window]), zone).warnings(at("2026-01-15T00:00:00Z"))
+    };
+    let forward = "on 2026-03-08 the clocks of America/New_York go forward from 02:00 to 03:00: the window";
+    let back = "on 2026-11-01 the clocks of America/New_York go back from 02:00 to 01:00: the window";
+    let new_york = |start: &str, end: &str| warnings(json!({"start": start, "end": end}), "America/New_York");
+    assert_eq!(
+        new_york("01:00", "04:00"),
+        [
+            format!("{forward} from 01:00 to 04:00 is open for 2 hours instead of 3 hours"),
+            format!("{back} from 01:00 to 04:00 is open for 4 hours instead of 3 hours"),
+        ]
+    );
+    assert_eq!(new_york("02:10", "02:50")[0], format!("{forward} from 02:10 to 02:50 opens at 03:00 for a single run"));
+    assert_eq!(
+        new_york("02:30", "03:30")[0],
+        format!("{forward} from 02:30 to 03:30 is open for 30 minutes instead of 1 hour")
+    );
+    assert_eq!(
+        new_york("01:10", "01:50")[0],
+        format!("{back} from 01:10 to 01:50 comes twice and is open the first time only")
+    );
+    let night = format!("{forward} from 22:00 to 06:00 of the next day is open for 7 hours instead of 8 hours");
+    assert_eq!(new_york("22:00", "06:00")[0], night);
+    assert_eq!(new_york("10:00", "14:30"), Vec::<String>::new());
+    // Only on Sundays do those clocks change.
+    assert_eq!(
+        warnings(json!({"days": "MON-SAT", "start": "01:00", "end": "04:00"}), "America/New_York"),
+        Vec::<String>::new()
+    );
+    assert_eq!(warnings(json!({"start": "01:00", "end": "04:00"}), "Asia/Tokyo"), Vec::<String>::new());
+}
+
+#[test]
 fn wrong_windows_are_refused() {
     let table = [
         (json!(null), "/windows: `windows` is missing; an example: [{\"days\":\"SUN-THU\""),
@@ -90,6 +127,8 @@ fn wrong_windows_are_refused() {
             "/windows/0/day: unknown field \"day\": did you mean `days`?",
         ),
     ];
+    let selected = json!({"kind": "windows", "windows": [], "dst_gap": "skip"});
+    assert!(refusal(&selected).contains("/dst_gap: windows open and close by the clock"));
     for (value, expected) in table {
         let found = refusal(&json!({"kind": "windows", "windows": value}));
         assert!(found.contains(expected), "{value}\n  wanted {expected}\n  found  {found}");
