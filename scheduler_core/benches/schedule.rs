@@ -62,8 +62,16 @@ fn worst() -> Vec<(&'static str, Value)> {
         ("rrule minutes against the clock", rrule("FREQ=MINUTELY;INTERVAL=11;BYHOUR=3;BYMINUTE=0;BYDAY=SU")),
         ("rrule seconds against the clock", rrule("FREQ=SECONDLY;INTERVAL=97;BYHOUR=3;BYMINUTE=0;BYSECOND=0")),
         ("rrule seconds that drift through the day", rrule("FREQ=SECONDLY;INTERVAL=86413;BYHOUR=3")),
-        ("rrule seconds against a hundred times", rrule("FREQ=SECONDLY;INTERVAL=3607;BYHOUR=1,3,5,7;BYMINUTE=0,2,4,6,8,10,12,14,16,18,20,22,24,26,28,30;BYSECOND=0")),
-        ("rrule seconds against clock and days", rrule("FREQ=SECONDLY;INTERVAL=97;BYHOUR=3;BYMINUTE=0;BYSECOND=0;BYDAY=SU")),
+        (
+            "rrule seconds against a hundred times",
+            rrule(
+                "FREQ=SECONDLY;INTERVAL=3607;BYHOUR=1,3,5,7;BYMINUTE=0,2,4,6,8,10,12,14,16,18,20,22,24,26,28,30;BYSECOND=0",
+            ),
+        ),
+        (
+            "rrule seconds against clock and days",
+            rrule("FREQ=SECONDLY;INTERVAL=97;BYHOUR=3;BYMINUTE=0;BYSECOND=0;BYDAY=SU"),
+        ),
         (
             "rolling over a week of holidays",
             json!({"kind": "cron", "expression": "0 9 * * *", "timezone": NEW_YORK,

@@ -48,27 +48,37 @@ impl World {
 
     /// Runs the command with this standard input.
     pub async fn run(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_scheduler"))
-            .args(arguments)
-            .env("SCHEDULER_URL", &self.url)
-            .env("SCHEDULER_API_KEY", &self.key)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(input.as_bytes()).await.unwrap();
-        drop(stdin);
-        let ended = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
-        Ran::of(ended.expect("it ends").unwrap())
+        run(arguments, input, &self.url, &self.key).await
     }
 
     /// `apply` of a file with these flags.
     pub async fn apply(&self, file: &str, flags: &[&str]) -> Ran {
         self.run(&[&["apply", "-f", "-"], flags].concat(), file).await
     }
+}
+
+/// Runs a command that needs no server: it would not find one.
+pub async fn run_alone(arguments: &[&str], input: &str) -> Ran {
+    run(arguments, input, "http://127.0.0.1:9", "none").await
+}
+
+async fn run(arguments: &[&str], input: &str, url: &str, key: &str) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_scheduler"))
+        .args(arguments)
+        .env("SCHEDULER_URL", url)
+        .env("SCHEDULER_API_KEY", key)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // One that refuses its arguments does not read to the end.
+    let _read_or_not = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    let ended = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
+    Ran::of(ended.expect("it ends").unwrap())
 }
 
 impl Ran {

@@ -18,7 +18,11 @@ const COUNTED: usize = 10_000;
 impl WallClock {
     /// The next two changes that touch the times.
     pub(super) fn warnings<T: LocalTimes + ?Sized>(&self, times: &T, from: DateTime<Utc>) -> Vec<String> {
-        self.timeline.changes_ahead(from).filter_map(|period| self.clock_change(times, &period)).take(REPORTED).collect()
+        self.timeline
+            .changes_ahead(from)
+            .filter_map(|period| self.clock_change(times, &period))
+            .take(REPORTED)
+            .collect()
     }
 
     /// The sentence about the change at the beginning of a period, if the schedule has times in it.

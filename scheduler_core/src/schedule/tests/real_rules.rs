@@ -29,8 +29,7 @@ impl Real {
             60 => "MINUTELY",
             _ => "SECONDLY",
         };
-        let mut rule =
-            format!("DTSTART;TZID={zone}:20260105T012345\nRRULE:FREQ={freq};INTERVAL={}", self.interval);
+        let mut rule = format!("DTSTART;TZID={zone}:20260105T012345\nRRULE:FREQ={freq};INTERVAL={}", self.interval);
         for (name, list) in [("BYHOUR", &self.hours), ("BYMINUTE", &self.minutes), ("BYSECOND", &self.seconds)] {
             if !list.is_empty() {
                 rule += &format!(";{name}={}", list.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
@@ -108,7 +107,8 @@ proptest! {
 #[test]
 fn rare_meetings_are_found() {
     let next = |rule: &str| {
-        let schedule = parsed(json!({"kind": "rrule", "expression": format!("DTSTART:20260101T040000Z\nRRULE:{rule}")}));
+        let schedule =
+            parsed(json!({"kind": "rrule", "expression": format!("DTSTART:20260101T040000Z\nRRULE:{rule}")}));
         utc(&schedule, "2026-01-02T00:00:00Z", 1).remove(0)
     };
     // A second later each day: from 04:00 to 03:00 it takes 82,800 days.

@@ -94,7 +94,8 @@ fn calendars_are_missed_where_they_are_named() {
     let using = |name: &str| json!({"kind": "cron", "expression": "0 9 * * *", "calendars": [{"name": "known"}, {"name": name}]});
     let inner = json!({"kind": "union", "schedules": [daily(7), using("b")]});
     let span = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"});
-    let schedule = parsed(json!({"kind": "union", "schedules": [daily(8), using("a"), inner], "except": [span, using("c")],
+    let schedule =
+        parsed(json!({"kind": "union", "schedules": [daily(8), using("a"), inner], "except": [span, using("c")],
         "calendars": [{"name": "d"}]}));
     let known = [("known".to_owned(), std::sync::Arc::new(Calendar::default()))].into_iter().collect();
     let errors = schedule.check_calendars(&known).unwrap_err();

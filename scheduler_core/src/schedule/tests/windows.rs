@@ -15,10 +15,7 @@ fn ticks_are_between_opening_and_closing() {
     assert_eq!(thursday[18], "2026-01-01T14:30:00", "the end is inclusive");
     assert_eq!(thursday[19], "2026-01-04T10:00:00", "Friday and Saturday are free");
     assert_eq!(utc(&schedule, "2026-01-01T10:07:00Z", 1), ["2026-01-01T10:15:00"]);
-    assert_eq!(
-        schedule.describe(),
-        "Every 15 minutes from 10:00 to 14:30, Sunday to Thursday (UTC)"
-    );
+    assert_eq!(schedule.describe(), "Every 15 minutes from 10:00 to 14:30, Sunday to Thursday (UTC)");
 }
 
 #[test]
