@@ -54,21 +54,24 @@ impl Store {
         definition: &Value,
         now: DateTime<Utc>,
     ) -> StoreResult<CalendarChanged> {
-        let mut transaction = self.pool().begin().await?;
-        let found = match lock(&mut transaction, merchant, name).await? {
-            None => CalendarChanged::NotFound,
-            Some(row) if if_versions.is_some_and(|versions| !versions.contains(&row.version)) => {
-                CalendarChanged::VersionMismatch { current: row.version }
-            }
-            Some(row) if row.definition == *definition => CalendarChanged::Done(row.into()),
-            Some(_) => {
-                let row = write(&mut transaction, merchant, name, definition, now.trunc_subsecs(6)).await?;
-                ask_to_replan(&mut transaction, merchant, name).await?;
-                CalendarChanged::Done(row.into())
-            }
+        let changing = async {
+            let mut transaction = self.pool().begin().await?;
+            let found = match lock(&mut transaction, merchant, name).await? {
+                None => CalendarChanged::NotFound,
+                Some(row) if if_versions.is_some_and(|versions| !versions.contains(&row.version)) => {
+                    CalendarChanged::VersionMismatch { current: row.version }
+                }
+                Some(row) if row.definition == *definition => CalendarChanged::Done(row.into()),
+                Some(_) => {
+                    let row = write(&mut transaction, merchant, name, definition, now.trunc_subsecs(6)).await?;
+                    ask_to_replan(&mut transaction, merchant, name).await?;
+                    CalendarChanged::Done(row.into())
+                }
+            };
+            transaction.commit().await?;
+            Ok(found)
         };
-        transaction.commit().await?;
-        Ok(found)
+        self.pool().within(changing).await
     }
 
     /// Deletes a calendar that no template uses.

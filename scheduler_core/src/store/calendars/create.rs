@@ -39,6 +39,10 @@ impl Store {
     /// # Errors
     /// When the database does not do it.
     pub async fn create_calendar(&self, new: &NewCalendar<'_>) -> StoreResult<CalendarCreated> {
+        self.pool().within(self.create_calendar_at_once(new)).await
+    }
+
+    async fn create_calendar_at_once(&self, new: &NewCalendar<'_>) -> StoreResult<CalendarCreated> {
         let mut transaction = self.pool().begin().await?;
         if let Some(holder) = take(&mut transaction, new.merchant, &new.key).await? {
             transaction.rollback().await?;
