@@ -174,6 +174,8 @@ impl Source {
             Err(error) => {
                 tracing::debug!(lane = self.lane, ?error, "nothing popped");
                 self.watch.mark_down();
+                // It may have gone silent for ever; once Redis answers, another one is made.
+                self.popper = None;
                 Vec::new()
             }
         }

@@ -4,6 +4,7 @@
 mod caps;
 mod dependencies;
 mod fairness;
+mod half_open;
 mod lanes;
 mod outages;
 mod overlaps;

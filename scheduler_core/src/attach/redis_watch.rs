@@ -13,6 +13,9 @@ const EVERY: Duration = Duration::from_millis(500);
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// So many questions in a row without an answer, and the connection is given up for another.
+const SILENT_TOO_OFTEN: u32 = 3;
+
 /// Least time between two lines in the log: a Redis that comes and goes twice a second is told of now and then.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -98,10 +101,15 @@ impl RedisWatch {
 
     /// Asks for ever, and says in the health report what it hears. Ends by being dropped.
     pub async fn run(self, health: Health) {
+        let mut silent = 0_u32;
         loop {
             let answered = tokio::time::timeout(PATIENCE, self.redis.ping()).await;
             let up = matches!(answered, Ok(Ok(())));
             self.set(up);
+            silent = if up { 0 } else { silent + 1 };
+            if silent.is_multiple_of(SILENT_TOO_OFTEN) && silent > 0 {
+                self.redis.reconnect().await;
+            }
             match up {
                 true => health.healthy(REDIS),
                 false => health.unhealthy(REDIS, format!("does not answer; {}", self.without)),

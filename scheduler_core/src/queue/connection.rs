@@ -7,6 +7,9 @@ use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, Reconnect
 use fred::types::{Builder, InfoKind};
 use std::time::Duration;
 
+/// How long a forced reconnection is waited for; it goes on by itself.
+const RECONNECT_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How long an ordinary command may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long start-up waits for the first connection before it goes on without.
@@ -120,6 +123,12 @@ impl Redis {
             .map_err(|source| QueueError::Command { verb: "PING", source })
     }
 
+    /// Gives the connection up and makes another. The client notices by itself only what it is told: a connection that has
+    /// gone silent without a word (a peer that lost its power, a firewall that forgot) stays as it is for ever.
+    pub async fn reconnect(&self) {
+        reconnect(&self.client).await;
+    }
+
     /// The server's version, as `INFO` says it.
     ///
     /// # Errors
@@ -145,6 +154,14 @@ impl Redis {
             .map_err(|source| QueueError::Command { verb: "INFO", source })?;
         let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
         value.map(|v| v.trim().to_owned()).ok_or(QueueError::Answer("INFO"))
+    }
+}
+
+/// See [`Redis::reconnect`].
+pub(super) async fn reconnect<C: ClientLike>(client: &C) {
+    let forced = client.force_reconnection();
+    if !matches!(tokio::time::timeout(RECONNECT_PATIENCE, forced).await, Ok(Ok(()))) {
+        tracing::debug!("a silent connection to Redis was given up, and there is no other yet");
     }
 }
 

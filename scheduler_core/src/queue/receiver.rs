@@ -1,13 +1,13 @@
 //! Receiving hints over a subscription that renews itself.
 
-use super::connection::{QueueError, Redis};
+use super::connection::{QueueError, Redis, reconnect};
 use super::hints::{Hint, Topic};
 use super::ready::Member;
 use super::wire::decode_due;
 use crate::telemetry::metrics as names;
 use fred::clients::SubscriberClient;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
-use fred::types::{Message, MultipleStrings};
+use fred::types::{Message, MultipleStrings, Value};
 use metrics::counter;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,11 @@ use tokio::sync::broadcast::error::RecvError;
 const RENEW: Duration = Duration::from_secs(5);
 /// The same while it does not work.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// How long a subscription may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// So often in a row, and the connection is given up for another.
+const SILENT_TOO_OFTEN: u32 = 2;
 
 /// Receives hints of some topics.
 pub struct HintReceiver {
@@ -44,6 +49,7 @@ impl HintReceiver {
             channels: topics.iter().map(|(channel, _)| channel.clone()).collect(),
             missed: missed.clone(),
             works: false,
+            silent: 0,
         };
         let keeper = keeper.start().await;
         Ok(Self { topics, client, messages, missed, keeper })
@@ -101,6 +107,8 @@ struct Keeper {
     channels: Vec<String>,
     missed: Arc<Notify>,
     works: bool,
+    /// Subscriptions in a row that had no answer although there seems to be a connection.
+    silent: u32,
 }
 
 impl Keeper {
@@ -128,14 +136,36 @@ impl Keeper {
 
     async fn renew(&mut self) {
         let worked = std::mem::replace(&mut self.works, false);
-        self.works = self.client.is_connected() && self.subscribe().await;
+        let connected = self.client.is_connected();
+        self.works = connected && self.subscribe().await;
+        self.silent = if self.works { 0 } else { self.silent + 1 };
+        if self.silent >= SILENT_TOO_OFTEN {
+            self.silent = 0;
+            reconnect(&self.client).await;
+        }
         if self.works && !worked {
             self.missed.notify_one();
         }
     }
 
+    /// Subscribes, and asks for an answer: a subscription that the client believes to have is not sent again, so it proves
+    /// nothing about the connection.
     async fn subscribe(&self) -> bool {
         let channels = MultipleStrings::from(self.channels.clone());
-        self.client.subscribe(channels).await.inspect_err(|error| tracing::debug!(%error, "not subscribed")).is_ok()
+        let asked = async {
+            self.client.subscribe(channels).await?;
+            self.client.ping::<Value>(None).await
+        };
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(_pong)) => true,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "not subscribed");
+                false
+            }
+            Err(_elapsed) => {
+                tracing::debug!("not subscribed: no answer");
+                false
+            }
+        }
     }
 }
