@@ -1,8 +1,8 @@
 //! The command line, on one screen.
 
 use crate::commands::{
-    apply, bench, calendars, cron, dead_letters, dev, doctor, export, freezes, health, import, incidents, jobs, keys,
-    listen, merchants, migrate, queues, settings, templates,
+    apply, backfills, bench, calendars, cron, dead_letters, dev, doctor, export, freezes, health, import, incidents,
+    jobs, keys, listen, merchants, migrate, queues, settings, templates,
 };
 use crate::dev_env::DevEnv;
 use crate::output::Format;
@@ -61,6 +61,9 @@ enum Command {
     /// Create, inspect and steer templates
     #[command(subcommand)]
     Templates(templates::Command),
+    /// Run stretches of templates' pasts after all, or again
+    #[command(subcommand)]
+    Backfills(backfills::Command),
     /// Create, inspect and import calendars
     #[command(subcommand)]
     Calendars(calendars::Command),
@@ -149,6 +152,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Keys(command) => keys::run(command, &globals).await?,
         Command::Jobs(command) => jobs::run(command, &globals).await?,
         Command::Templates(command) => templates::run(command, &globals).await?,
+        Command::Backfills(command) => backfills::run(command, &globals).await?,
         Command::Calendars(command) => calendars::run(command, &globals).await?,
         Command::Freezes(command) => freezes::run(command, &globals).await?,
         Command::Incidents(command) => incidents::run(command, &globals).await?,

@@ -198,6 +198,11 @@ impl Cluster {
         .await;
     }
 
+    /// The database's clock.
+    pub async fn database_now(&self) -> chrono::DateTime<chrono::Utc> {
+        test_support::seed::database_now(self.database.store()).await
+    }
+
     /// One number from the database.
     pub async fn count(&self, statement: &'static str) -> i64 {
         sqlx_count(self.database.store(), statement).await

@@ -1,4 +1,4 @@
-//! Deletes rows whose time is over: idempotency keys, old sessions, closed alerts and incidents.
+//! Deletes rows whose time is over: idempotency keys, old sessions, closed alerts and incidents, backfills.
 
 use scheduler_core::reconcile::{Progress, Reconcile};
 use scheduler_core::store::{Store, StoreError};
@@ -11,6 +11,8 @@ const SESSIONS_KEPT: Duration = DAY;
 const ALERTS_KEPT: Duration = DAY.saturating_mul(7);
 /// How long an incident that is over can still be looked at.
 const INCIDENTS_KEPT: Duration = DAY.saturating_mul(90);
+/// How long a backfill that has ended can still be looked at.
+const BACKFILLS_KEPT: Duration = DAY.saturating_mul(30);
 
 /// Deletes a page of each kind per tick.
 pub struct Housekeeping {
@@ -35,6 +37,7 @@ impl Reconcile for Housekeeping {
             self.store.delete_lost_sessions(SESSIONS_KEPT, self.batch).await?,
             self.store.delete_closed_alerts(ALERTS_KEPT, self.batch).await?,
             self.store.delete_resolved_incidents(INCIDENTS_KEPT, self.batch).await?,
+            self.store.delete_ended_backfills(BACKFILLS_KEPT, self.batch).await?,
         ];
         let most = deleted.into_iter().max().unwrap_or(0);
         Ok(Progress::of_batch(usize::try_from(most).unwrap_or(usize::MAX), self.batch))

@@ -1,10 +1,10 @@
 //! Expands templates into occurrences and jobs, ahead of time.
 //!
-//! * *Reads*: `templates` whose next occurrence is near, `template_reviews`, `freezes`, `queues` (the lane),
-//!   `jobs_finished` (how the jobs of a failing template ended).
-//! * *Writes*: `occurrences` and `jobs_live` (new rows), `templates` (how far it has come, pauses, deletions), alerts;
-//!   due hints.
-//! * *Wakes on*: template hints, otherwise every `recurrence.tick_seconds`.
+//! * *Reads*: `templates` whose next occurrence is near, `template_reviews`, `backfills` and the ends of their jobs, `freezes`,
+//!   `queues` (the lane), `jobs_finished` (how the jobs of a failing template ended, what a backfill may run again).
+//! * *Writes*: `occurrences` and `jobs_live` (new rows), `templates` (how far it has come, pauses, deletions), `backfills` (how far
+//!   they have come), alerts; due hints.
+//! * *Wakes on*: template hints, for backfills also the ends of jobs; otherwise every `recurrence.tick_seconds`.
 //! * *Edges it owns*: none; it makes jobs, in the state `scheduled`, and takes back those that are planned anew.
 //! * *If it dies*: what lies within the look-ahead runs all the same. Another instance, or the next start, goes on
 //!   where the ledger ends; what was missed meanwhile is made up for as the template's catch-up policy says.
@@ -13,10 +13,12 @@
 //! occurrence exist once.
 
 mod announce;
+mod backfiller;
 mod materialiser;
 mod reviewer;
 
 pub use announce::Announcer;
+pub use backfiller::Backfiller;
 pub use materialiser::Materialiser;
 pub use reviewer::Reviewer;
 
@@ -43,17 +45,24 @@ pub async fn run(settings: Settings, health: Health, shutdown: Shutdown) -> anyh
 
     let (loops, wake) = (Loops::new(&health, &shutdown), Wake::new());
     // So that a template created with an occurrence in two seconds fires on time.
-    let listening = tokio::spawn(attach::wake_on(redis.clone(), &[Topic::Template], wake.clone(), shutdown));
+    let listening = tokio::spawn(attach::wake_on(redis.clone(), &[Topic::Template], wake.clone(), shutdown.clone()));
+    let next = Wake::new();
+    // The next job of a backfill follows the end of the one before.
+    let following = attach::wake_on(redis.clone(), &[Topic::Ending, Topic::Template], next.clone(), shutdown);
+    let following = tokio::spawn(following);
     let clock_step = ClockStep::new(store.clone(), clock.clone(), health);
     let announcer = Announcer::new(clock.clone(), HintSender::new(redis));
     let materialiser = Materialiser::new(store.clone(), clock.clone(), announcer.clone(), &settings);
-    let reviewer = Reviewer::new(store.clone(), clock, announcer);
+    let reviewer = Reviewer::new(store.clone(), clock.clone(), announcer.clone());
+    let backfiller = Backfiller::new(store.clone(), clock, announcer);
     tokio::join!(
         loops.run(clock_step, Wake::new(), CLOCK_PERIOD),
         loops.run(materialiser, wake, settings.recurrence.tick),
         loops.run(reviewer, Wake::new(), settings.recurrence.tick),
+        loops.run(backfiller, next, settings.recurrence.tick),
     );
     listening.abort();
+    following.abort();
     store.close().await;
     Ok(())
 }

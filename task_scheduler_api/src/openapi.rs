@@ -17,6 +17,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "incidents", description = "What somebody was told about, and who looks after it."),
         (name = "queues", description = "A merchant's named lanes."),
         (name = "templates", description = "Recurring definitions."),
+        (name = "backfills", description = "Stretches of templates' pasts that are run after all, or again."),
         (name = "calendars", description = "Named days and windows that schedules refer to."),
     )
 )]

@@ -76,6 +76,8 @@ pub enum List {
     Versions,
     /// `GET /v1/calendars`.
     Calendars,
+    /// `GET /v1/backfills`.
+    Backfills,
 }
 
 impl List {
@@ -91,6 +93,7 @@ impl List {
             Self::Occurrences => "1o",
             Self::Versions => "1v",
             Self::Calendars => "1c",
+            Self::Backfills => "1b",
         }
     }
 }

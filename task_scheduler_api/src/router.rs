@@ -3,7 +3,7 @@
 use crate::extract::BodyLimit;
 use crate::middleware;
 use crate::openapi;
-use crate::routes::{calendars, dead_letters, freezes, incidents, jobs, queues, templates};
+use crate::routes::{backfills, calendars, dead_letters, freezes, incidents, jobs, queues, templates};
 use crate::state::AppState;
 use axum::{Extension, Router};
 use scheduler_core::health::{self, Health};
@@ -67,6 +67,12 @@ fn api(batch_body_limit: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(templates::version::get_version))
         .routes(routes!(templates::diff::diff_versions))
         .routes(routes!(templates::rollback::rollback_template))
+        .routes(routes!(backfills::start::start_backfill))
+        .routes(routes!(backfills::list::list_backfills))
+        .routes(routes!(backfills::get::get_backfill))
+        .routes(routes!(backfills::pause::pause_backfill))
+        .routes(routes!(backfills::resume::resume_backfill))
+        .routes(routes!(backfills::cancel::cancel_backfill))
 }
 
 /// The service: the routes, the documents, the probes, and what surrounds every request.

@@ -89,6 +89,8 @@ pub struct LiveJob {
     pub max_attempts: i32,
     /// Whether it gives way to an earlier one.
     pub overlap_skip: bool,
+    /// The backfill that made it.
+    pub backfill_id: Option<uuid::Uuid>,
     /// Payload.
     pub payload: Option<String>,
 }
@@ -97,7 +99,7 @@ pub struct LiveJob {
 pub async fn live_jobs(store: &Store, merchant: MerchantId, id: TemplateId) -> Vec<LiveJob> {
     sqlx::query_as(
         "SELECT id, run_at, scheduled_for, created_at, start_deadline_at, queue, lane, priority, max_attempts,
-                overlap_skip, payload
+                overlap_skip, backfill_id, payload
            FROM jobs_live WHERE merchant_id = $1 AND template_id = $2 ORDER BY scheduled_for",
     )
     .bind(merchant.0)
@@ -131,10 +133,10 @@ pub async fn finish_due(store: &Store, merchant: MerchantId, id: TemplateId, now
              DELETE FROM jobs_live WHERE merchant_id = $1 AND template_id = $2 AND run_at <= $3 RETURNING *)
          INSERT INTO jobs_finished (merchant_id, id, template_id, run_at, scheduled_for, created_at, finished_at, priority,
                                     attempt, crashes, max_attempts, timeout_ms, is_dead, has_dependents, state, reason,
-                                    queue, lane, target, execution_id, started_at, outcome)
+                                    queue, lane, target, backfill_id, execution_id, started_at, outcome)
          SELECT merchant_id, id, template_id, run_at, scheduled_for, created_at, $3, priority, 1, 0, max_attempts,
                 timeout_ms, $4 = 'dead', has_dependents, $4, CASE WHEN $4 <> 'succeeded' THEN 'exhausted' END,
-                queue, lane, target, gen_random_uuid(), run_at, CASE WHEN $4 = 'succeeded' THEN $4 ELSE 'failed' END
+                queue, lane, target, backfill_id, gen_random_uuid(), run_at, CASE WHEN $4 = 'succeeded' THEN $4 ELSE 'failed' END
            FROM gone",
     )
     .bind(merchant.0)

@@ -1,6 +1,7 @@
 //! One command, one file.
 
 pub mod apply;
+pub mod backfills;
 pub mod bench;
 pub mod calendars;
 pub mod cron;

@@ -273,7 +273,7 @@ fn target(webhook: Option<String>) -> Value {
 }
 
 /// The path of a template that was named by its id or its name.
-async fn path_of(client: &Client, template: &str) -> anyhow::Result<String> {
+pub(super) async fn path_of(client: &Client, template: &str) -> anyhow::Result<String> {
     if template.parse::<uuid::Uuid>().is_ok() {
         return Ok(format!("/v1/templates/{template}"));
     }

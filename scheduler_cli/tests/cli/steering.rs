@@ -1,4 +1,4 @@
-//! Steering templates: `scheduler templates skip|unskip|move`, `scheduler freezes`.
+//! Steering templates: `scheduler templates skip|unskip|move`, `scheduler freezes`, `scheduler backfills`.
 
 use crate::world::World;
 use serde_json::Value;
@@ -43,4 +43,26 @@ async fn a_freeze_window_comes_and_goes() {
     assert_eq!(world.json(&["freezes", "list"]).await["data"].as_array().unwrap().len(), 1);
     world.run(&["freezes", "delete", "release/1"], "").await.ok();
     assert!(world.run(&["freezes", "list"], "").await.ok().out.contains("none"));
+}
+
+#[tokio::test]
+async fn a_backfill_is_foreseen_started_and_steered() {
+    let world = World::new().await;
+    world.json(&["templates", "create", "--name", "daily", "--cron", "0 9 * * *"]).await;
+    let week = ["--from", "2026-05-04T00:00:00Z", "--to", "2026-05-10T23:59:59Z"];
+    let dry = world.json(&[&["backfills", "start", "daily", "--dry-run"][..], &week].concat()).await;
+    assert_eq!((dry["total"].as_i64(), dry["last"].as_str()), (Some(7), Some("2026-05-10T09:00:00Z")));
+    let flags = ["--newest-first", "--max-active", "3", "--reprocess", "failed"];
+    let made = world.json(&[&["backfills", "start", "daily"][..], &week, &flags].concat()).await;
+    assert_eq!((&made["order"], &made["max_active"]), (&"newest_first".into(), &3.into()));
+    let id = made["id"].as_str().unwrap();
+    for (verb, state) in [("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")] {
+        assert_eq!(world.json(&["backfills", verb, id]).await["state"], state);
+    }
+    let shown = world.run(&["backfills", "show", id], "").await.ok();
+    assert!(shown.out.contains("remaining") && shown.out.contains("cancelled"), "{}", shown.out);
+    let list = world.json(&["backfills", "list", "--template", "daily", "--state", "cancelled"]).await;
+    assert_eq!(list["data"][0]["id"], id);
+    let over = world.run(&["backfills", "resume", id], "").await;
+    assert!(over.code == 1 && over.err.contains("cancelled already"), "{}", over.err);
 }

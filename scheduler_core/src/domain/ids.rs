@@ -52,6 +52,10 @@ typed_id!(
     TemplateId
 );
 typed_id!(
+    /// A stretch of a template's past that is run after all, or again. Version 7: ids sort by creation.
+    BackfillId
+);
+typed_id!(
     /// The run of one executor process.
     SessionId
 );
@@ -86,6 +90,13 @@ impl JobId {
 }
 
 impl TemplateId {
+    /// A new id whose time part is `now`.
+    pub fn new_at(now: chrono::DateTime<chrono::Utc>) -> Self {
+        Self(v7_at(now))
+    }
+}
+
+impl BackfillId {
     /// A new id whose time part is `now`.
     pub fn new_at(now: chrono::DateTime<chrono::Utc>) -> Self {
         Self(v7_at(now))

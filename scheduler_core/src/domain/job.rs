@@ -1,6 +1,6 @@
 //! A job as the API shows it.
 
-use super::{Backoff, JobId, JobState, RunIf, SessionId, Target, TemplateId};
+use super::{BackfillId, Backoff, JobId, JobState, RunIf, SessionId, Target, TemplateId};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -56,6 +56,9 @@ pub struct Job {
     /// The template it comes from.
     #[schema(value_type = Option<uuid::Uuid>)]
     pub template_id: Option<TemplateId>,
+    /// The backfill that made it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    pub backfill_id: Option<BackfillId>,
     /// The dead letter (or other ended job) that this one repeats.
     #[schema(value_type = Option<uuid::Uuid>)]
     pub redriven_from: Option<JobId>,

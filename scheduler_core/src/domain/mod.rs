@@ -1,5 +1,6 @@
 //! The words of the system as types: pure, without I/O, async or clocks.
 
+pub mod backfill;
 pub mod backoff;
 pub mod calendar;
 pub mod diff;
@@ -22,12 +23,13 @@ pub mod timetable;
 pub mod transitions;
 pub mod variables;
 
+pub use backfill::{Backfill, BackfillForecast, BackfillOrder, BackfillProgress, BackfillState, Reprocess};
 pub use backoff::{Backoff, BackoffKind, Jitter};
 pub use calendar::{CalendarSpec, NamedCalendar};
 pub use execution::{Execution, ExecutionResult, Outcome};
 pub use field_error::FieldError;
 pub use freeze::{Freeze, FreezeAction};
-pub use ids::{JobId, MerchantId, SessionId, TemplateId, Token};
+pub use ids::{BackfillId, JobId, MerchantId, SessionId, TemplateId, Token};
 pub use incident::Incident;
 pub use job::Job;
 pub use job_spec::{JobSpec, RunIf};

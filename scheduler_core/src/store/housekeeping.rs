@@ -41,4 +41,32 @@ impl Store {
         .bind(row_limit(limit));
         Ok(deleted.execute(self.pool()).await?.rows_affected())
     }
+
+    /// Deletes backfills that ended longer ago than `age`, with what was still to be counted of them; at most `limit` of them.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_ended_backfills(&self, age: Duration, limit: usize) -> StoreResult<u64> {
+        let deleted: i64 = sqlx::query_scalar(
+            "WITH gone AS (
+                 DELETE FROM backfills b
+                  USING (SELECT merchant_id, id FROM backfills
+                          WHERE ended_at < clock_timestamp() - make_interval(secs => $1)
+                          LIMIT $2
+                            FOR UPDATE SKIP LOCKED) AS old
+                  WHERE b.merchant_id = old.merchant_id AND b.id = old.id
+                 RETURNING b.merchant_id, b.id
+             ), counted AS (
+                 DELETE FROM backfill_endings e USING gone g
+                  WHERE e.merchant_id = g.merchant_id AND e.backfill_id = g.id
+             )
+             SELECT count(*) FROM gone",
+        )
+        .bind(age.as_secs_f64())
+        .bind(row_limit(limit))
+        .fetch_one(self.pool())
+        .await?;
+        Ok(deleted.unsigned_abs())
+    }
 }

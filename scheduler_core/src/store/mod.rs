@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod api_keys;
+pub mod backfills;
 pub mod calendars;
 pub mod caps;
 mod columns;

@@ -62,7 +62,7 @@ metrics! {
     Histogram Count INGEST_GROUP_SIZE = "ingest_group_size" [];
     /// From taking a group of creates to its commit.
     Histogram Seconds INGEST_COMMIT_SECONDS = "ingest_commit_seconds" [];
-    /// Jobs created, by where they came from (api, batch, template, redrive).
+    /// Jobs created, by where they came from (api, batch, template, backfill, redrive).
     Counter Count JOBS_CREATED_TOTAL = "jobs_created_total" ["source"];
 
     // Templates.

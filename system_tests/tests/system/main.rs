@@ -3,6 +3,7 @@
 
 mod chaos;
 mod faults;
+mod occurrences;
 mod pipeline;
 mod state_machine;
 mod tidy;

@@ -53,3 +53,23 @@ async fn closed_alerts_go_after_a_week_open_ones_never() {
     pump(&mut Housekeeping::new(world.store().clone(), 10)).await;
     assert_eq!(world.number("SELECT count(*) FROM alert_outbox").await, 3);
 }
+
+#[tokio::test]
+async fn backfills_go_a_month_after_their_end() {
+    let world = World::new().await;
+    world
+        .execute(
+            "INSERT INTO backfills (merchant_id, id, template_id, state, from_at, to_at, newest_first, max_active, reprocess,
+                                    total, looked_at, created_at, ended_at)
+             SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+                    CASE WHEN ago IS NULL THEN 'running' ELSE 'completed' END, now(), now(), false, 1, 'none', 0, now(),
+                    now(), clock_timestamp() - ago::interval
+               FROM (VALUES ('31 days'), ('29 days'), (NULL)) AS v (ago);
+             INSERT INTO backfill_endings (merchant_id, backfill_id, state)
+             SELECT merchant_id, id, 'succeeded' FROM backfills",
+        )
+        .await;
+    pump(&mut Housekeeping::new(world.store().clone(), 10)).await;
+    assert_eq!(world.number("SELECT count(*) FROM backfills").await, 2);
+    assert_eq!(world.number("SELECT count(*) FROM backfill_endings").await, 2);
+}

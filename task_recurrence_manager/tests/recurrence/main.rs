@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ahead;
+mod backfills;
 mod catch_up;
 mod changes;
 mod cost;

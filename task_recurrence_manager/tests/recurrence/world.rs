@@ -10,7 +10,7 @@ use scheduler_core::store::Store;
 use scheduler_core::store::templates::{LedgerEntry, LedgerQuery, TemplateChange};
 use serde_json::Value;
 use std::time::Duration;
-use task_recurrence_manager::{Announcer, Materialiser, Reviewer};
+use task_recurrence_manager::{Announcer, Backfiller, Materialiser, Reviewer};
 use test_support::templates::{self, LiveJob};
 use test_support::{TestDatabase, TestRedis, seed};
 
@@ -54,6 +54,16 @@ impl World {
     pub async fn review(&self) {
         let mut reviewer = Reviewer::new(self.store().clone(), self.clock.clone(), self.announcer().await);
         while reviewer.tick().await.unwrap() == Progress::More {}
+    }
+
+    pub async fn backfiller(&self) -> Backfiller {
+        Backfiller::new(self.store().clone(), self.clock.clone(), self.announcer().await)
+    }
+
+    /// One manager drives the backfills as far as they go now.
+    pub async fn backfill(&self) {
+        let mut backfiller = self.backfiller().await;
+        while backfiller.tick().await.unwrap() == Progress::More {}
     }
 
     /// Creates a template now.

@@ -1,5 +1,6 @@
 //! One endpoint, one file; each reads refusals → documentation → handler.
 
+pub mod backfills;
 pub mod calendars;
 pub mod dead_letters;
 pub mod freezes;

@@ -3,6 +3,7 @@
 
 mod actions;
 mod auth;
+mod backfills;
 mod batch;
 mod calendars;
 mod create;

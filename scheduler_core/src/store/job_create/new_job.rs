@@ -82,6 +82,7 @@ impl NewJob {
             backoff: spec.backoff.unwrap_or_default(),
             timeout_seconds: spec.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
             template_id: None,
+            backfill_id: None,
             redriven_from: None,
             run_if: spec.run_if,
             dedupe_key: spec.dedupe_key.clone(),

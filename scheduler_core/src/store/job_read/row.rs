@@ -1,6 +1,6 @@
 //! The columns of a job in both tables, and from them the job.
 
-use crate::domain::{Job, JobId, JobState, RunIf, SessionId, Target, TemplateId};
+use crate::domain::{BackfillId, Job, JobId, JobState, RunIf, SessionId, Target, TemplateId};
 use crate::store::{StoreError, StoreResult};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ pub(in crate::store) const LIVE_COLUMNS: &str = "
     j.attempt + (c.job_id IS NOT NULL)::integer AS attempt, j.max_attempts, j.crashes, j.run_at, j.scheduled_for,
     j.created_at, coalesce(c.granted_at, e.started_at) AS started_at, NULL::timestamptz AS finished_at,
     j.start_deadline_at, j.cancel_requested_at, j.queue, j.priority, j.target, j.backoff, j.timeout_ms, j.template_id,
-    j.redriven_from, j.run_if, j.dedupe_key, j.concurrency_key, j.external_id, j.metadata, j.traceparent, j.last_error,
+    j.backfill_id, j.redriven_from, j.run_if, j.dedupe_key, j.concurrency_key, j.external_id, j.metadata, j.traceparent, j.last_error,
     coalesce(c.session_id, e.session_id) AS session_id";
 
 /// Where they come from. An execution ends after its job's creation, which leaves out older partitions.
@@ -34,7 +34,7 @@ pub(in crate::store) const FINISHED_COLUMNS: &str = "
     f.id, f.state, f.reason, f.attempt, f.max_attempts, f.crashes, f.run_at, f.scheduled_for, f.created_at,
     coalesce(f.started_at, e.started_at) AS started_at, f.finished_at, f.start_deadline_at,
     NULL::timestamptz AS cancel_requested_at, f.queue, f.priority, f.target, f.backoff, f.timeout_ms, f.template_id,
-    f.redriven_from, f.run_if, f.dedupe_key, f.concurrency_key, f.external_id, f.metadata, f.traceparent, f.last_error,
+    f.backfill_id, f.redriven_from, f.run_if, f.dedupe_key, f.concurrency_key, f.external_id, f.metadata, f.traceparent, f.last_error,
     coalesce(f.session_id, e.session_id) AS session_id";
 
 /// Where they come from.
@@ -76,6 +76,7 @@ pub(super) fn job(row: PgRow) -> StoreResult<Job> {
         backoff: backoff.map(|text| json(&text, "backoff", id)).transpose()?.unwrap_or_default(),
         timeout_seconds: f64::from(timeout_ms) / 1000.0,
         template_id: row.try_get::<Option<Uuid>, _>("template_id")?.map(TemplateId),
+        backfill_id: row.try_get::<Option<Uuid>, _>("backfill_id")?.map(BackfillId),
         redriven_from: row.try_get::<Option<Uuid>, _>("redriven_from")?.map(JobId),
         run_if: run_if.map(|text| rule(&text, id)).transpose()?,
         dedupe_key: row.try_get("dedupe_key")?,

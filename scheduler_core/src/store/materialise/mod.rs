@@ -38,6 +38,9 @@ pub(crate) use single::Single;
 /// The most occurrences in one transaction, whatever the number of templates: it should take a fraction of a second.
 const MAX_ROWS: usize = 5_000;
 
+/// No plan reaches further ahead: the present lies no longer before the cursor than this.
+const FURTHEST_AHEAD: TimeDelta = TimeDelta::days(1);
+
 /// How much one step does.
 #[derive(Clone, Copy, Debug)]
 pub struct MaterialiseOptions {
@@ -201,7 +204,8 @@ impl Surroundings {
         for (row, schedule) in templates {
             merchants.insert(row.merchant_id);
             calendars.extend(schedule.calendar_names().into_iter().map(|name| (row.merchant_id, name.to_owned())));
-            since = Some(since.map_or(row.cursor_at, |since: DateTime<Utc>| since.min(row.cursor_at)));
+            let present = row.cursor_at - FURTHEST_AHEAD;
+            since = Some(since.map_or(present, |since: DateTime<Utc>| since.min(present)));
         }
         let merchants: Vec<Uuid> = merchants.into_iter().collect();
         let freezes = freezes::read(connection, &merchants, since).await?;

@@ -3,7 +3,7 @@
 use super::plan::{Plan, Planned, Planning, plan};
 use super::record::{Cursor, Entry, MaterialisedJob, advance, record};
 use super::{MAX_ROWS, Surroundings};
-use crate::domain::{Freeze, Timetable};
+use crate::domain::{Freeze, JobSpec, Timetable};
 use crate::schedule::{Occurrence, Suppression};
 use crate::store::StoreResult;
 use crate::store::templates::row::{Definition, TemplateRow};
@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 /// Nominal times that are counted to find out whether `max_runs` leaves one for a time far ahead.
 const COUNTED: usize = 20_000;
 
-/// A locked template with everything that its nominal times depend on.
+/// A template with everything that its nominal times depend on.
 pub(crate) struct Single<'a> {
     row: &'a TemplateRow,
     definition: Definition,
@@ -33,6 +33,16 @@ impl<'a> Single<'a> {
     /// The template's nominal times.
     pub fn timetable(&self) -> Timetable<'_> {
         self.surroundings.timetable(self.row, &self.definition)
+    }
+
+    /// What its jobs do.
+    pub fn job(&self) -> &JobSpec {
+        &self.definition.job
+    }
+
+    /// How much of a batch one of its jobs is.
+    pub fn weight(&self) -> usize {
+        self.definition.weight()
     }
 
     /// Why a nominal time to come will get no job, as the end of a sentence.

@@ -13,6 +13,7 @@ use super::withdraw::{Scope, withdraw};
 use crate::domain::timetable::counts_from_ends;
 use crate::domain::{MerchantId, Template, TemplateId, TemplateSpec};
 use crate::schedule::Schedule;
+use crate::store::backfills::end_those_of;
 use crate::store::calendars::links::{link, unlink};
 use crate::store::materialise::{Settled, plan_anew, planned_runs, settle};
 use crate::store::{Store, StoreError, StoreResult};
@@ -157,7 +158,10 @@ async fn carry_out(
                 return Ok(TemplateChanged::UnknownCalendars(missing));
             }
         }
-        TemplateChange::Delete => unlink(connection, row.merchant_id, row.id).await?,
+        TemplateChange::Delete => {
+            unlink(connection, row.merchant_id, row.id).await?;
+            end_those_of(connection, merchant, row.template(), now).await?;
+        }
         TemplateChange::Pause | TemplateChange::PauseItself { .. } | TemplateChange::Resume => {}
     }
     if !values.deleted {

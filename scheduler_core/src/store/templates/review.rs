@@ -46,11 +46,12 @@ const TAKE: &str = "
     RETURNING r.merchant_id, r.template_id, r.kind";
 
 /// Whether the latest jobs of a template since its last change have all become dead letters. What was skipped or called
-/// off says nothing about the target.
+/// off says nothing about the target, and what a backfill runs nothing about the present.
 const FAILING: &str = "
     SELECT count(*) = $4 AND bool_and(state = 'dead')
       FROM (SELECT state FROM jobs_finished
              WHERE merchant_id = $1 AND template_id = $2 AND finished_at > $3 AND state IN ('succeeded', 'dead')
+               AND backfill_id IS NULL
              ORDER BY id DESC LIMIT $4) AS latest";
 
 const ALERT: &str = "
@@ -200,7 +201,16 @@ async fn pause(connection: &mut PgConnection, row: &TemplateRow, why: &str, now:
 
 /// Whether the schedule has ended and every job of the template has.
 async fn is_complete(connection: &mut PgConnection, row: &TemplateRow) -> StoreResult<bool> {
-    Ok(row.active && row.next_at.is_none() && !has_live_job(connection, row).await?)
+    Ok(row.active
+        && row.next_at.is_none()
+        && !has_live_job(connection, row).await?
+        && !has_open_backfill(connection, row).await?)
+}
+
+async fn has_open_backfill(connection: &mut PgConnection, row: &TemplateRow) -> StoreResult<bool> {
+    let open =
+        sqlx::query("SELECT 1 FROM backfills WHERE merchant_id = $1 AND template_id = $2 AND ended_at IS NULL LIMIT 1");
+    Ok(open.bind(row.merchant_id).bind(row.id).fetch_optional(connection).await?.is_some())
 }
 
 async fn has_live_job(connection: &mut PgConnection, row: &TemplateRow) -> StoreResult<bool> {

@@ -14,7 +14,7 @@ macro_rules! finish_into {
     () => {
         "INSERT INTO jobs_finished (merchant_id, id, template_id, redriven_from, run_at, scheduled_for, created_at, \
          start_deadline_at, priority, max_attempts, timeout_ms, has_dependents, queue, lane, run_if, target, payload, \
-         backoff, metadata, dedupe_key, external_id, traceparent, concurrency_key, template_limit, \
+         backoff, metadata, dedupe_key, external_id, traceparent, concurrency_key, template_limit, backfill_id, \
          finished_at, attempt, crashes, is_dead, state, reason, last_error, \
          execution_id, session_id, started_at, outcome, response_status, response_body, response_truncated) "
     };
@@ -26,7 +26,7 @@ macro_rules! finish_shared {
         "g.merchant_id, g.id, g.template_id, g.redriven_from, g.run_at, g.scheduled_for, g.created_at, \
          g.start_deadline_at, g.priority, g.max_attempts, g.timeout_ms, g.has_dependents, g.queue, g.lane, g.run_if, \
          g.target, g.payload, g.backoff, g.metadata, g.dedupe_key, g.external_id, g.traceparent, \
-         g.concurrency_key, g.template_limit"
+         g.concurrency_key, g.template_limit, g.backfill_id"
     };
 }
 

@@ -4,7 +4,7 @@ mod body;
 pub mod create;
 pub mod delete;
 pub mod diff;
-mod dry_run;
+pub(in crate::routes) mod dry_run;
 pub(in crate::routes) mod etag;
 pub mod explain;
 mod future;

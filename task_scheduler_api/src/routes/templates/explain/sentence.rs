@@ -38,7 +38,7 @@ fn recorded(facts: &Facts, entry: &LedgerEntry) -> String {
     };
     match entry.outcome {
         Dispatched => ran(facts, entry, "It became a job"),
-        Backfilled => ran(facts, entry, "A backfill made a job of it"),
+        Backfilled => ran(facts, entry, &format!("A backfill made a job of it{because}")),
         SkippedOverlap => {
             let overlap = facts.in_force.as_ref().map_or("skip", |version| version.overlap.as_str());
             format!(
