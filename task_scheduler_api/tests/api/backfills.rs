@@ -4,6 +4,7 @@ use crate::world::{Answer, World};
 use reqwest::Method;
 use scheduler_core::domain::{BackfillId, ExecutionResult, JobId, Token};
 use scheduler_core::store::backfills::{BackfillChange, BackfillChanged};
+use scheduler_core::store::materialise::MaterialiseOptions;
 use scheduler_core::store::transitions::claim::{ClaimAnswer, ClaimKey};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -167,6 +168,33 @@ async fn what_makes_no_sense_is_refused_where_it_is_wrong() {
     let ends = world.post("/v1/templates", ends).await.expect(201);
     let path = format!("/v1/templates/{}/backfills", ends["id"].as_str().unwrap());
     world.post(&path, day()).await.problem(409, "no_past");
+}
+
+#[tokio::test]
+async fn its_jobs_are_in_nobodys_way_and_nobody_is_in_theirs() {
+    let world = World::new().await;
+    let body = json!({
+        "name": "t", "schedule": {"kind": "interval", "every_seconds": 20}, "overlap": "skip", "job": {"target": {"kind": "noop"}},
+    });
+    let made = world.post("/v1/templates", body).await.expect(201);
+    let path = format!("/v1/templates/{}", made["id"].as_str().unwrap());
+    let now = seed::database_now(world.store()).await;
+    let options = MaterialiseOptions { lookahead: Duration::from_secs(60), templates: 100, occurrences: 1000 };
+    while world.store().materialise(now, &options).await.unwrap().more {}
+    let all = with(with(day(), "max_active", json!(2)), "to", json!("2026-05-04T00:00:40Z"));
+    world.post(&format!("{path}/backfills"), all).await.expect(201);
+    drive(&world).await;
+    let executor = world.executor().await;
+    let backfilled = live(&world, &path).await;
+    executor.claim(backfilled[0]).await;
+    let id = path.rsplit('/').next().unwrap().parse().unwrap();
+    let jobs = templates::live_jobs(world.store(), world.merchant, id).await;
+    let planned = jobs.iter().find(|job| job.backfill_id.is_none()).unwrap();
+    let wish = ClaimKey { merchant: world.merchant, job: JobId(planned.id), token: Token::random() };
+    let ahead = Duration::from_secs(60);
+    let claimed = world.database.claims_store().claim(executor.session, &[wish], ahead).await.unwrap();
+    assert!(matches!(claimed[0].answer, ClaimAnswer::Granted(_)), "{claimed:?}");
+    executor.claim(backfilled[1]).await;
 }
 
 #[tokio::test]
