@@ -9,5 +9,6 @@ mod partitions;
 mod reaping;
 mod service;
 mod sessions;
+mod upkeep;
 mod verdicts;
 mod world;
