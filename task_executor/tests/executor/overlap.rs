@@ -169,7 +169,7 @@ async fn a_running_one_is_asked_to_stop_for_the_later_one_which_then_starts() {
         assert_eq!(displaced.asked, [(jobs.world.merchant, first)]);
         assert_eq!(
             jobs.record_of(first).await.1.as_deref(),
-            Some("called off for the next one, by the overlap policy")
+            Some("asked to make way for the next one, by the overlap policy")
         );
         let again = jobs.displace_for(second).await;
         assert!(again.asked.is_empty() && again.skipped.is_empty() && again.cancelled.is_empty(), "asked once");

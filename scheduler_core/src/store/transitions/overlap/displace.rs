@@ -53,7 +53,7 @@ const REPLACE: &str = concat!(
 
 /// The record of a job that has started says for whom it ends.
 const NOTE: &str = "
-    UPDATE occurrences o SET reason = 'called off for the next one, by the overlap policy'
+    UPDATE occurrences o SET reason = 'asked to make way for the next one, by the overlap policy'
       FROM jobs_live j
      WHERE j.merchant_id = $1 AND j.id = $2
        AND o.merchant_id = j.merchant_id AND o.template_id = j.template_id AND o.nominal_at = j.scheduled_for
