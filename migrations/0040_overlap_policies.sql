@@ -22,6 +22,10 @@ CREATE INDEX jobs_live_judged ON jobs_live (run_at, merchant_id, id)
     WHERE (overlap_skip OR overlap IS NOT NULL) AND state = 'scheduled';
 DROP INDEX jobs_live_overlap;
 
+-- Jobs of templates that somebody lets run before their nominal time: they may have started although later ones have not.
+CREATE INDEX jobs_live_hurried ON jobs_live (merchant_id, template_id)
+    WHERE template_id IS NOT NULL AND run_at < scheduled_for;
+
 -- Few queues are held back; the claim asks for them first.
 CREATE INDEX queues_held_back ON queues (merchant_id)
     WHERE paused_at IS NOT NULL OR concurrency IS NOT NULL OR merchant_concurrency IS NOT NULL;
@@ -78,20 +82,33 @@ BEGIN
                  WHERE NOT (j.overlap_skip OR j.overlap IS NOT NULL) OR j.attempt > 0
                     OR overlap_verdict_v1(j.overlap, j.template_limit, (
                        SELECT count(*) FROM (
-                       SELECT FROM jobs_live o
-                             WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id AND o.id <> j.id
-                               AND o.scheduled_for <= CASE WHEN j.run_at > j.scheduled_for THEN statement_timestamp()
+                       (SELECT FROM jobs_live o
+                              WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id AND o.id <> j.id
+                                AND o.scheduled_for <= CASE WHEN j.run_at > j.scheduled_for THEN statement_timestamp()
+                                                            ELSE j.scheduled_for END
+                                AND o.backfill_id IS NULL
+                                AND (o.attempt > 0
+                                     OR CASE WHEN o.scheduled_for < j.scheduled_for
+                                             THEN o.run_at <= greatest(clock_timestamp(), j.run_at)
+                                             -- A key of this very call is a wish only.
+                                             ELSE (SELECT r.token FROM claims r
+                                                    WHERE r.merchant_id = o.merchant_id AND r.job_id = o.id
+                                                      AND r.xmin <> pg_current_xact_id()::xid) IS NOT NULL END)
+                              ORDER BY o.scheduled_for
+                              LIMIT coalesce(j.template_limit, 1) + 1)
+                             UNION ALL
+                       -- Those that were let run before their time, and have started.
+                       (SELECT FROM jobs_live o
+                              WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id AND o.id <> j.id
+                                AND o.run_at < o.scheduled_for
+                                AND o.scheduled_for > CASE WHEN j.run_at > j.scheduled_for THEN statement_timestamp()
                                                            ELSE j.scheduled_for END
-                               AND o.backfill_id IS NULL
-                               AND (o.attempt > 0
-                                    OR CASE WHEN o.scheduled_for < j.scheduled_for
-                                            THEN o.run_at <= greatest(clock_timestamp(), j.run_at)
-                                            -- A key of this very call is a wish only.
-                                            ELSE (SELECT r.token FROM claims r
-                                                   WHERE r.merchant_id = o.merchant_id AND r.job_id = o.id
-                                                     AND r.xmin <> pg_current_xact_id()::xid) IS NOT NULL END)
-                             ORDER BY o.scheduled_for
-                             LIMIT coalesce(j.template_limit, 1) + 1) o)) IS NULL) f
+                                AND o.backfill_id IS NULL
+                                AND (o.attempt > 0 OR (
+                                SELECT r.token FROM claims r
+                                      WHERE r.merchant_id = o.merchant_id AND r.job_id = o.id
+                                        AND r.xmin <> pg_current_xact_id()::xid) IS NOT NULL)
+                              LIMIT coalesce(j.template_limit, 1) + 1)) o)) IS NULL) f
          WHERE f.startable = cardinality(p_jobs);
         IF FOUND THEN
             RETURN;
@@ -114,20 +131,33 @@ BEGIN
                    WHEN (j.overlap_skip OR j.overlap IS NOT NULL) AND j.attempt = 0
                         AND overlap_verdict_v1(j.overlap, j.template_limit, (
                             SELECT count(*) FROM (
-                            SELECT FROM jobs_live o
-                             WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id AND o.id <> j.id
-                               AND o.scheduled_for <= CASE WHEN j.run_at > j.scheduled_for THEN statement_timestamp()
+                            (SELECT FROM jobs_live o
+                              WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id AND o.id <> j.id
+                                AND o.scheduled_for <= CASE WHEN j.run_at > j.scheduled_for THEN statement_timestamp()
+                                                            ELSE j.scheduled_for END
+                                AND o.backfill_id IS NULL
+                                AND (o.attempt > 0
+                                     OR CASE WHEN o.scheduled_for < j.scheduled_for
+                                             THEN o.run_at <= greatest(clock_timestamp(), j.run_at)
+                                             -- A key of this very call is a wish only.
+                                             ELSE (SELECT r.token FROM claims r
+                                                    WHERE r.merchant_id = o.merchant_id AND r.job_id = o.id
+                                                      AND r.xmin <> pg_current_xact_id()::xid) IS NOT NULL END)
+                              ORDER BY o.scheduled_for
+                              LIMIT coalesce(j.template_limit, 1) + 1)
+                             UNION ALL
+                            -- Those that were let run before their time, and have started.
+                            (SELECT FROM jobs_live o
+                              WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id AND o.id <> j.id
+                                AND o.run_at < o.scheduled_for
+                                AND o.scheduled_for > CASE WHEN j.run_at > j.scheduled_for THEN statement_timestamp()
                                                            ELSE j.scheduled_for END
-                               AND o.backfill_id IS NULL
-                               AND (o.attempt > 0
-                                    OR CASE WHEN o.scheduled_for < j.scheduled_for
-                                            THEN o.run_at <= greatest(clock_timestamp(), j.run_at)
-                                            -- A key of this very call is a wish only.
-                                            ELSE (SELECT r.token FROM claims r
-                                                   WHERE r.merchant_id = o.merchant_id AND r.job_id = o.id
-                                                     AND r.xmin <> pg_current_xact_id()::xid) IS NOT NULL END)
-                             ORDER BY o.scheduled_for
-                             LIMIT coalesce(j.template_limit, 1) + 1) o)) IS NOT NULL
+                                AND o.backfill_id IS NULL
+                                AND (o.attempt > 0 OR (
+                                     SELECT r.token FROM claims r
+                                      WHERE r.merchant_id = o.merchant_id AND r.job_id = o.id
+                                        AND r.xmin <> pg_current_xact_id()::xid) IS NOT NULL)
+                              LIMIT coalesce(j.template_limit, 1) + 1)) o)) IS NOT NULL
                                                                            THEN 'overlap'
                    WHEN j.concurrency_key IS NOT NULL OR j.template_limit IS NOT NULL
                         OR q.concurrency IS NOT NULL OR q.merchant_concurrency IS NOT NULL

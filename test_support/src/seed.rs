@@ -105,11 +105,11 @@ impl JobSeed {
                                     attempt, crashes, max_attempts, timeout_ms, target, payload, backoff, template_id,
                                     overlap_skip, start_deadline_at, retryable, failed_at, run_if,
                                     concurrency_key, template_limit, overlap)
-             VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4), clock_timestamp() + make_interval(secs => $4),
-                     clock_timestamp(), $5, $6, $7, $8, $9, $10, 30000, $11, $12, $13, $14, $15,
+             SELECT $1, $2, $3, due.at, due.at, clock_timestamp(), $5, $6, $7, $8, $9, $10, 30000, $11, $12, $13, $14, $15,
                      clock_timestamp() + make_interval(secs => $16), $17,
                      CASE WHEN $3 = 'failed' THEN clock_timestamp() END,
-                     CASE WHEN $3 = 'blocked' THEN 'all_succeeded' END, $18, $19, $20)",
+                     CASE WHEN $3 = 'blocked' THEN 'all_succeeded' END, $18, $19, $20
+               FROM (SELECT clock_timestamp() + make_interval(secs => $4) AS at) due",
         )
         .bind(self.merchant.0)
         .bind(self.id.0)

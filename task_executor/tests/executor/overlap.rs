@@ -146,6 +146,24 @@ async fn what_waits_is_neither_blocked_by_backfills_nor_by_what_is_not_due() {
     jobs.try_to_start(moved).await.unwrap();
 }
 
+/// Moved to an earlier time, or run early by hand: once it has started it is in the way of those whose time comes.
+#[tokio::test]
+async fn one_that_was_let_run_before_its_time_is_in_the_way_once_it_has_started() {
+    let jobs = Jobs::new("skip", 1).await;
+    let (due, hurried) = (jobs.due_since(10.0).await, jobs.due_since(-600.0).await);
+    jobs.world.execute(&format!("UPDATE jobs_live SET run_at = clock_timestamp() WHERE id = '{hurried}'")).await;
+    assert_eq!(jobs.verdict(due).await, None, "not yet");
+    jobs.world
+        .execute(&format!("UPDATE jobs_live SET run_at = clock_timestamp() + interval '1 min' WHERE id = '{due}'"))
+        .await;
+    let running = jobs.try_to_start(hurried).await.unwrap();
+    jobs.world.execute(&format!("UPDATE jobs_live SET run_at = scheduled_for WHERE id = '{due}'")).await;
+    assert_eq!(jobs.verdict(due).await, Some(Verdict::Skip));
+    assert_eq!(jobs.try_to_start(due).await, Err("overlap"));
+    jobs.succeed(running).await;
+    jobs.try_to_start(due).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_retry_is_not_judged_again() {
     let jobs = Jobs::new("skip", 1).await;

@@ -51,14 +51,15 @@ impl Verdict {
     }
 }
 
-/// SQL: the other live jobs `o` in the way of the live job `j`, first to last; columns, and how many are enough.
+/// SQL: the other live jobs `o` in the way of the live job `j`; columns, and how many are enough.
 ///
-/// A job that was moved or held up may find that later ones have started. The upper bound of `scheduled_for` keeps the search
-/// to those that can have.
+/// Two ranges. The first goes by name: a job that was moved or held up may find that later ones have started; the upper bound of
+/// `scheduled_for` keeps the search to those that can have. The second has the few that were let run before their nominal
+/// time. A key without a session is one that this very transaction holds: nothing runs for it.
 macro_rules! in_the_way {
     ($columns:literal, $most:literal) => {
         concat!(
-            "SELECT ",
+            "(SELECT ",
             $columns,
             " FROM jobs_live o
                WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id AND o.id <> j.id
@@ -69,10 +70,23 @@ macro_rules! in_the_way {
                       OR CASE WHEN o.scheduled_for < j.scheduled_for
                               THEN o.run_at <= greatest(clock_timestamp(), j.run_at)
                               ELSE (SELECT r.token FROM claims r
-                                     WHERE r.merchant_id = o.merchant_id AND r.job_id = o.id) IS NOT NULL END)
+                                     WHERE r.merchant_id = o.merchant_id AND r.job_id = o.id AND r.session_id <> '00000000-0000-0000-0000-000000000000') IS NOT NULL END)
                ORDER BY o.scheduled_for
                LIMIT ",
-            $most
+            $most,
+            ") UNION ALL (SELECT ",
+            $columns,
+            " FROM jobs_live o
+               WHERE o.merchant_id = j.merchant_id AND o.template_id = j.template_id AND o.id <> j.id
+                 AND o.run_at < o.scheduled_for
+                 AND o.scheduled_for > CASE WHEN j.run_at > j.scheduled_for THEN statement_timestamp()
+                                            ELSE j.scheduled_for END
+                 AND o.backfill_id IS NULL
+                 AND (o.attempt > 0 OR (SELECT r.token FROM claims r
+                                         WHERE r.merchant_id = o.merchant_id AND r.job_id = o.id AND r.session_id <> '00000000-0000-0000-0000-000000000000') IS NOT NULL)
+               LIMIT ",
+            $most,
+            ")"
         )
     };
 }
