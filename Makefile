@@ -1,10 +1,10 @@
 # Thin on purpose: each target is one script, and each script can be run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help dev dev-reset build test lint fmt bench bench-schedule chaos chaos-bugs soak
+.PHONY: help dev dev-reset build test lint fmt bench bench-schedule bench-materialise simulate-year chaos chaos-bugs soak
 ARGS ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: ## run everything here, on private servers under .dev/ (Ctrl-C stops it, data stays)
 	@scripts/dev.sh
@@ -38,3 +38,9 @@ soak: ## mixed load for long; memory, descriptors, connections and tables must s
 
 bench-schedule: ## measure how long the next occurrence of a schedule takes (release build)
 	cargo bench -p scheduler_core --bench schedule --locked
+
+bench-materialise: ## measure how fast templates become occurrences, with up to a million stored (release build; minutes)
+	@scripts/bench-materialise.sh
+
+simulate-year: ## templates of all kinds through a year of crashes and changes, every record checked (SEED= TEMPLATES=1000 DAYS=365)
+	@scripts/simulate-year.sh

@@ -4,11 +4,11 @@
 use crate::chaos::fleet::Fleet;
 use crate::chaos::generator::Client;
 use crate::chaos::history::{Answer, History};
-use crate::chaos::random::Random;
 use crate::chaos::servers::Servers;
 use crate::chaos::target::Target;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use test_support::Random;
 use test_support::{Fault, FaultProxy};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

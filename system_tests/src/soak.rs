@@ -5,13 +5,13 @@ use crate::chaos::fleet::Fleet;
 use crate::chaos::generator::{Client, Generator};
 use crate::chaos::history::History;
 use crate::chaos::nemesis::Fault;
-use crate::chaos::random::Random;
 use crate::chaos::run::{gather, run_out};
 use crate::chaos::servers::Servers;
 use crate::chaos::target::Target;
 use crate::disconnects::descriptors;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use test_support::Random;
 
 /// Time between two looks.
 const EVERY: Duration = Duration::from_secs(5);

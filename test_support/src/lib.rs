@@ -8,6 +8,7 @@ mod database;
 mod eventually;
 mod port;
 mod proxy;
+mod random;
 mod receiver;
 mod redis;
 pub mod seed;
@@ -18,6 +19,7 @@ pub use database::TestDatabase;
 pub use eventually::eventually;
 pub use port::free_port;
 pub use proxy::{Fault, FaultProxy};
+pub use random::Random;
 pub use receiver::{Delivery, Receiver, Script};
 pub use redis::TestRedis;
 

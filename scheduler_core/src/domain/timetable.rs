@@ -146,6 +146,16 @@ pub fn counts_from_ends(schedule: &Schedule) -> bool {
     matches!(schedule.kind(), Kind::Interval(interval) if interval.anchor() == Anchor::Completion)
 }
 
+/// From where a schedule that counts from the ends of runs counted at `now`, if it counts from `base` since: times ahead that
+/// do not run are counted from as soon as they are planned. None: it counts from the same.
+pub fn counted_from_by(schedule: &Schedule, base: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let Kind::Interval(interval) = schedule.kind() else { return None };
+    let every = i64::try_from(interval.every_seconds()).ok()?.checked_mul(1_000_000)?;
+    let ahead = (base - now).num_microseconds().filter(|ahead| *ahead > 0 && counts_from_ends(schedule))?;
+    let steps = (ahead - 1) / every + 1;
+    base.checked_sub_signed(TimeDelta::microseconds(steps * every))
+}
+
 /// How long after its nominal time an occurrence starts: the same at every look, less than `jitter_seconds`, and never as
 /// far as the next nominal time.
 pub fn jitter(template: Uuid, at: DateTime<Utc>, next: Option<DateTime<Utc>>, jitter_seconds: i64) -> TimeDelta {
@@ -223,6 +233,18 @@ mod tests {
                 assert_eq!(found, all[all.len().saturating_sub(limit)..], "{value} {limit}");
             }
         }
+    }
+
+    #[test]
+    fn what_was_counted_from_before_is_so_many_intervals_earlier() {
+        let hourly = schedule(json!({"kind": "interval", "every_seconds": 3600, "anchor": "completion"}));
+        let before = |base: &str| counted_from_by(&hourly, at(base), at("2026-05-04T10:00:00Z"));
+        assert_eq!(before("2026-05-04T10:00:00Z"), None, "it is over");
+        assert_eq!(before("2026-05-04T10:00:01Z"), Some(at("2026-05-04T09:00:01Z")));
+        assert_eq!(before("2026-05-04T11:00:00Z"), Some(at("2026-05-04T10:00:00Z")));
+        assert_eq!(before("2026-05-04T13:30:00Z"), Some(at("2026-05-04T09:30:00Z")));
+        let epoch = schedule(json!({"kind": "interval", "every_seconds": 3600}));
+        assert_eq!(counted_from_by(&epoch, at("2026-05-04T13:30:00Z"), at("2026-05-04T10:00:00Z")), None);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod job_create;
 pub mod job_read;
 pub mod lanes;
 pub mod materialise;
+pub mod measure;
 pub mod merchants;
 pub mod partitions;
 pub(crate) mod plans;

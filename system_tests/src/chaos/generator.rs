@@ -2,13 +2,13 @@
 
 use super::fleet::{Fleet, MERCHANTS};
 use super::history::{Answer, Call, History};
-use super::random::Random;
 use super::wall_clock;
 use parking_lot::Mutex;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use test_support::Random;
 use uuid::Uuid;
 
 /// Callers at the same time.

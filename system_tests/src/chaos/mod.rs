@@ -12,7 +12,6 @@ pub mod generator;
 pub mod history;
 pub mod nemesis;
 pub mod planted;
-pub mod random;
 pub mod report;
 pub mod run;
 pub mod servers;

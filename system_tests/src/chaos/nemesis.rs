@@ -2,11 +2,11 @@
 
 use super::fleet::Fleet;
 use super::generator::Client;
-use super::random::Random;
 use super::servers::Servers;
 use super::target::Target;
 use std::time::{Duration, Instant};
 use test_support::Fault as ProxyFault;
+use test_support::Random;
 
 /// A kind of fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

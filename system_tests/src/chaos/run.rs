@@ -6,12 +6,12 @@ use super::fleet::Fleet;
 use super::generator::{Client, Generator};
 use super::history::History;
 use super::nemesis::{Fault, Injected, Nemesis};
-use super::random::Random;
 use super::servers::Servers;
 use super::target::Target;
 use scheduler_core::store::Store;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
+use test_support::Random;
 
 /// What to run.
 #[derive(Clone, Debug)]

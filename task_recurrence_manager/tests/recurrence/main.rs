@@ -3,6 +3,7 @@
 
 mod ahead;
 mod backfills;
+mod calendars;
 mod catch_up;
 mod changes;
 mod cost;
@@ -11,3 +12,4 @@ mod policies;
 mod service;
 mod single;
 mod world;
+mod year;

@@ -131,6 +131,22 @@ async fn the_times_of_a_pause_are_in_the_ledger_without_rows() {
 }
 
 #[tokio::test]
+async fn a_template_that_has_had_its_runs_has_no_times_to_miss() {
+    let world = World::new().await;
+    let id = minutely(&world, "t", json!({"max_runs": 1})).await;
+    world.settle().await;
+    world.advance(90);
+    world.change(id, TemplateChange::Pause).await;
+    world.advance(600);
+    assert_eq!(world.history(id).await, pairs(&[("10:01:00", "dispatched")]));
+    let (spec, schedule) = templates::parsed(json!({"name": "t", "active": false, "max_runs": 2,
+        "schedule": {"kind": "cron", "expression": "* * * * *"}, "job": {"target": {"kind": "noop"}}}));
+    world.change(id, TemplateChange::Replace { spec: &spec, schedule: &schedule }).await;
+    world.advance(60);
+    assert_eq!(world.history(id).await, pairs(&[("10:01:00", "dispatched"), ("10:12:00", "missed_paused")]));
+}
+
+#[tokio::test]
 async fn a_long_pause_of_a_dense_schedule_costs_a_page() {
     use scheduler_core::store::templates::LedgerQuery;
     let world = World::new().await;

@@ -1,4 +1,5 @@
-//! `scheduler bench`: measures a running scheduler from outside, through its API.
+//! `scheduler bench`: measures a running scheduler from outside, through its API; and the statements of its hot paths, on the
+//! database alone.
 
 mod all;
 mod backlog;
@@ -6,6 +7,7 @@ mod burst;
 mod drain;
 mod floor;
 mod latency;
+mod materialise;
 mod report;
 mod scheduled;
 mod singles;
@@ -82,6 +84,15 @@ pub enum Command {
         #[arg(long, default_value_t = 5)]
         rounds: usize,
     },
+    /// Templates become occurrences and jobs; on the database alone, without any daemon
+    Materialise {
+        /// How many occurrences
+        #[arg(long, default_value_t = 200_000)]
+        occurrences: usize,
+        /// Numbers of templates to have stored while ticks with 200 due are timed
+        #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000")]
+        stored: Vec<usize>,
+    },
     /// The statements of the hot path alone, with nobody else: what the others are to be compared with
     Floor {
         /// How many jobs
@@ -110,6 +121,7 @@ pub async fn run(command: Command, globals: &Globals) -> anyhow::Result<()> {
             output::list(globals.output, &all, &COLUMNS);
             return Ok(());
         }
+        Command::Materialise { occurrences, stored } => materialise::measure(globals, occurrences, &stored).await?,
         Command::Floor { jobs } => floor::measure(globals, jobs).await?,
     };
     report.print(globals.output);

@@ -22,6 +22,9 @@ const FAR: i64 = 100;
 /// More source days than one search can need.
 const MOST_STEPS: i64 = 8 * FAR;
 
+/// Times on blocked days that one search looks at one by one, because some of them may not run anyway.
+const MOST_LEFT_OUT: i64 = 4_000;
+
 /// The rules with the calendars that they name.
 struct Bound<'a> {
     uses: Vec<(Mode, Roll, &'a Calendar)>,
@@ -74,32 +77,46 @@ impl Bound<'_> {
         after: DateTime<Utc>,
         raw: impl Fn(DateTime<Utc>) -> Option<Occurrence>,
     ) -> Option<Occurrence> {
+        let rolled = self.next_that_rolls(after, &raw);
+        earliest(rolled, self.next_left_out(after, rolled, &raw))
+    }
+
+    /// The first one that a calendar decides about.
+    fn next_that_rolls(
+        &self,
+        after: DateTime<Utc>,
+        raw: impl Fn(DateTime<Utc>) -> Option<Occurrence>,
+    ) -> Option<Occurrence> {
         let today = self.day(after);
         let mut cursor = self.first_source(after, today);
         let mut best: Option<Occurrence> = None;
-        for _ in 0..MOST_STEPS {
+        let (mut steps, mut left_out) = (0, 0);
+        while steps < MOST_STEPS + left_out {
+            steps += 1;
             let Some(found) = raw(cursor) else { break };
             let source = self.day(found.at);
             if best.is_some_and(|best| source > self.end_of_run(self.day(best.at))) {
                 break;
             }
             cursor = match self.fate(source) {
-                Fate::To(target) if found.runs() && target < today => self.last_before_day(source + 1),
-                Fate::To(target) if found.runs() => {
+                // What does not run anyway does not move either; what comes behind it on that day may.
+                Fate::To(_) if !found.runs() && left_out < MOST_LEFT_OUT => {
+                    left_out += 1;
+                    found.at
+                }
+                Fate::To(target) if target < today || !found.runs() => self.last_before_day(source + 1),
+                Fate::To(target) => {
                     let moved = self.on_day(found, target);
                     if moved.at > after {
                         best = earliest(best, Some(moved));
                         self.last_before_day(source + 1)
                     } else {
-                        // The rest of that day, from the time of day that `after` has.
-                        self.on_day(Occurrence::plain(after), source).at.max(found.at)
+                        // The rest of that day, from the time of day that `after` has; where there is no such time that
+                        // day, the instant after the gap stands for it and may be one of the schedule itself.
+                        (self.on_day(Occurrence::plain(after), source).at - TimeDelta::microseconds(1)).max(found.at)
                     }
                 }
-                _ if found.at <= after => after,
-                Fate::To(_) => {
-                    best = earliest(best, Some(found));
-                    found.at
-                }
+                Fate::Stay | Fate::Suppressed if found.at <= after => after.min(self.last_before_day(source + 1)),
                 Fate::Stay | Fate::Suppressed => {
                     best = earliest(best, Some(self.judged(found)));
                     self.last_before_day(source + 1)
@@ -107,6 +124,24 @@ impl Bound<'_> {
             };
         }
         best
+    }
+
+    /// The first one before `other` that does not run anyway, on a day from which times move: it stays there.
+    fn next_left_out(
+        &self,
+        after: DateTime<Utc>,
+        other: Option<Occurrence>,
+        raw: impl Fn(DateTime<Utc>) -> Option<Occurrence>,
+    ) -> Option<Occurrence> {
+        let mut cursor = after;
+        for _ in 0..MOST_LEFT_OUT {
+            let found = raw(cursor).filter(|found| other.is_none_or(|other| found.at < other.at))?;
+            if !found.runs() && matches!(self.fate(self.day(found.at)), Fate::To(_)) {
+                return Some(found);
+            }
+            cursor = found.at;
+        }
+        None
     }
 
     /// From where on times can have an effect behind `after`.

@@ -107,6 +107,42 @@ fn missing_calendars_are_an_error_and_no_panic() {
     assert!(errors[0].detail.contains("only whole days can be rolled"), "{errors:?}");
 }
 
+/// A time that does not run for another reason stays where it is, and takes none of the others with it.
+#[test]
+fn times_that_do_not_run_anyway_do_not_roll() {
+    // Saturday to Monday are free; the one member leaves its times of Sunday out by itself.
+    let set = named(&[
+        ("holidays", json!({"ranges": [{"from": "2026-01-03", "to": "2026-01-05"}]})),
+        ("sundays", json!({"weekdays": ["SUN"]})),
+    ]);
+    let member = |hours: &str, calendars: Value| json!({"kind": "cron", "expression": format!("0 {hours} * * *"), "calendars": calendars});
+    let schedule = parsed(json!({"kind": "union",
+        "schedules": [member("6,10", json!([{"name": "sundays"}])), member("8", json!([]))],
+        "calendars": [{"name": "holidays", "roll": "following"}]}));
+    let context = context().with_calendars(&set);
+    let all = |after: &str| -> Vec<String> {
+        let shown = |it: Occurrence| format!("{}{}", it.at.format("%d %H"), if it.runs() { "" } else { " !" });
+        let times = schedule.occurrences(at(after), &context).take_while(|it| it.at < at("2026-01-07T00:00:00Z"));
+        times.map(shown).collect()
+    };
+    let expected = ["02 10", "04 06 !", "04 10 !", "06 06", "06 08", "06 10"];
+    assert_eq!(all("2026-01-02T09:00:00Z"), expected);
+    // Wherever one begins.
+    for (after, passed) in [("2026-01-04T05:00:00Z", 1), ("2026-01-04T07:00:00Z", 2), ("2026-01-05T12:00:00Z", 3)] {
+        assert_eq!(all(after), expected[passed..], "{after}");
+    }
+    // Of two calendars the first decides; a day that it takes out is no obstacle to the next one.
+    let set =
+        named(&[("out", json!({"dates": ["2026-01-03"]})), ("moved", json!({"dates": ["2026-01-03", "2026-01-04"]}))]);
+    let uses = json!([{"name": "out"}, {"name": "moved", "roll": "following"}]);
+    let nine = |after: &str| nine_o_clock(uses.clone(), &set, after, 2);
+    assert_eq!(nine("2026-01-03T09:00:00Z"), ["01-05", "01-06"]);
+    let early = parsed(json!({"kind": "cron", "expression": "0 9 3,4 1 *", "calendars": uses}));
+    let context = super::context().with_calendars(&set);
+    let next = early.next_after(at("2026-01-04T12:00:00Z"), &context).unwrap();
+    assert_eq!((next.at, next.rolled_from), (at("2026-01-05T09:00:00Z"), Some(at("2026-01-04T09:00:00Z"))));
+}
+
 #[test]
 fn wrong_calendars_are_refused() {
     let table = [

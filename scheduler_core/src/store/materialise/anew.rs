@@ -42,13 +42,14 @@ pub(crate) async fn plan_anew(
     now: DateTime<Utc>,
 ) -> StoreResult<Vec<MaterialisedJob>> {
     if !row.active {
+        drop_left_out(connection, row, now).await?;
         keep_for_resume(connection, row, moved, now).await?;
         return Ok(Vec::new());
     }
     let definition = row.definition()?;
     let surroundings = Surroundings::read(connection, [(row, &definition.schedule)].into_iter()).await?;
     surroundings.check(row, &definition.schedule)?;
-    let planning = surroundings.planning(row, &definition, row.cursor_at, now);
+    let planning = surroundings.planning(row, &definition, now);
     let open = drop_open_records(connection, row, &planning.timetable, now).await?;
     let mut plan = plan(&planning, until, (MOST / definition.weight()).max(1));
     count_skipped(&mut plan, &open.skipped);
@@ -126,6 +127,26 @@ async fn drop_open_records(
     .await?;
     let moved = dropped.into_iter().filter_map(|(nominal_at, to)| Some(Move { nominal_at, moved_to: to? }));
     Ok(Open { skipped: skipped.into_iter().collect(), moved: moved.collect() })
+}
+
+/// Drops the records of times to come that have no job, of a template that does not fire any more: those are times of the
+/// pause, or none, whatever else would have left them out.
+pub(crate) async fn drop_left_out(
+    connection: &mut PgConnection,
+    row: &TemplateRow,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "DELETE FROM occurrences
+          WHERE merchant_id = $1 AND template_id = $2 AND nominal_at > $3 AND job_id IS NULL
+            AND outcome IN ('skipped_calendar', 'skipped_dst_gap')",
+    )
+    .bind(row.merchant_id)
+    .bind(row.id)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// A pause takes the jobs back; where they had been moved is kept, for a resume in time.

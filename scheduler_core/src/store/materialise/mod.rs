@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use uuid::Uuid;
 
-pub(crate) use anew::{plan_anew, planned_runs};
+pub(crate) use anew::{drop_left_out, plan_anew, planned_runs};
 pub use record::MaterialisedJob;
 pub(crate) use settle::{Settled, settle};
 pub(crate) use single::Single;
@@ -230,20 +230,15 @@ impl Surroundings {
         self.calendars.get(&merchant).unwrap_or(CalendarSet::none())
     }
 
-    fn planning<'a>(
-        &'a self,
-        row: &'a TemplateRow,
-        definition: &'a Definition,
-        cursor_at: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Planning<'a> {
+    fn planning<'a>(&'a self, row: &'a TemplateRow, definition: &'a Definition, now: DateTime<Utc>) -> Planning<'a> {
         Planning {
             template: row.id,
             timetable: self.timetable(row, definition),
             policies: &definition.policies,
             freezes: self.freezes.get(&row.merchant_id).map_or(&[], Vec::as_slice),
             runs: row.runs,
-            cursor_at,
+            cursor_at: row.cursor_at,
+            settled_until: row.settled_until(),
             now,
         }
     }
@@ -264,7 +259,7 @@ fn plan_all<'a>(
     let planned = readable.iter().enumerate().rev().map(|(templates_before, (row, definition))| {
         let weight = definition.weight();
         let share = (rows_left / (templates_before + 1) / weight).clamp(1, options.occurrences);
-        let planning = surroundings.planning(row, definition, row.cursor_at, now);
+        let planning = surroundings.planning(row, definition, now);
         let plan = plan(&planning, horizon, share);
         rows_left = rows_left.saturating_sub(plan.occurrences.len() * weight);
         Entry::new(row, definition, plan, planning.timetable)
@@ -280,6 +275,7 @@ fn untouched(row: &TemplateRow, next_at: DateTime<Utc>) -> Cursor {
         version: row.version,
         cursor_at: row.cursor_at,
         next_at: Some(next_at),
+        found_next: false,
         runs: row.runs,
         counted_from: None,
     }

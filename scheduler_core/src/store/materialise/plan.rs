@@ -22,8 +22,10 @@ pub(super) struct Planning<'a> {
     pub freezes: &'a [Freeze],
     /// Occurrences that were to run so far.
     pub runs: i64,
-    /// Every nominal time up to this one has its record.
+    /// The last nominal time that has a record.
     pub cursor_at: DateTime<Utc>,
+    /// Up to here no nominal time lacks one, whatever the schedule says by now.
+    pub settled_until: DateTime<Utc>,
     pub now: DateTime<Utc>,
 }
 
@@ -63,7 +65,7 @@ impl Planned {
     }
 }
 
-/// Plans the occurrences after the cursor and up to `horizon`, at most `max`.
+/// Plans the occurrences that have no record yet, up to `horizon` and at most `max`.
 ///
 /// What is not in the past becomes a job. What is in the past is made up for as the catch-up policy says, everything
 /// else is recorded as missed. The plan ends where the template has had its runs.
@@ -74,7 +76,8 @@ pub(super) fn plan(planning: &Planning<'_>, horizon: DateTime<Utc>, max: usize) 
     let mut made_up_from = None;
     let mut counted_from = None;
     let mut timetable = planning.timetable;
-    let mut next = timetable.next_after(cursor_at);
+    let counts_from_ends = timetable.counts_from_ends();
+    let mut next = timetable.next_after(planning.settled_until);
     while let Some(occurrence) = next.filter(|next| next.at <= horizon)
         && occurrences.len() < max
     {
@@ -83,11 +86,16 @@ pub(super) fn plan(planning: &Planning<'_>, horizon: DateTime<Utc>, max: usize) 
         }
         next = timetable.next_after(occurrence.at);
         let is_past = occurrence.at <= planning.now;
-        let from = if is_past { *made_up_from.get_or_insert_with(|| planning.made_up_from()) } else { planning.now };
+        if counts_from_ends {
+            // Which time comes next depends on what becomes of this one.
+            made_up_from = None;
+        }
+        let of_past = || Planning { timetable, ..*planning }.made_up_from();
+        let from = if is_past { *made_up_from.get_or_insert_with(of_past) } else { planning.now };
         let planned = planning.judge(&occurrence, next.map(|next| next.at), from);
         runs += i64::from(planned.dispatched());
         cursor_at = occurrence.at;
-        if planning.timetable.counts_from_ends() && !planned.dispatched() {
+        if counts_from_ends && !planned.dispatched() {
             // There will be no end to count from.
             counted_from = Some(occurrence.at);
             timetable = timetable.after_end_at(occurrence.at);
@@ -161,7 +169,7 @@ impl Planning<'_> {
             CatchupPolicy::All => usize::try_from(self.policies.catchup_max_runs).unwrap_or(1),
         };
         let window = TimeDelta::seconds(self.policies.catchup_window_seconds) + MICRO;
-        let after = self.cursor_at.max(self.now - window);
+        let after = self.settled_until.max(self.now - window);
         let wanted = |occurrence: &Occurrence| self.suppressed(occurrence).is_none();
         let made_up = self.timetable.latest(after, self.now, limit, wanted);
         made_up.first().map_or(self.now + MICRO, |occurrence| occurrence.at)

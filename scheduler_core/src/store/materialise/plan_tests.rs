@@ -46,6 +46,7 @@ impl Case {
             freezes: &self.freezes,
             runs: self.runs,
             cursor_at: at(cursor),
+            settled_until: at(cursor),
             now: at(now),
         };
         plan(&planning, at(horizon), max)

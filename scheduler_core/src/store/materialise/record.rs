@@ -34,6 +34,8 @@ pub(super) struct Cursor {
     pub version: i32,
     pub cursor_at: DateTime<Utc>,
     pub next_at: Option<DateTime<Utc>>,
+    /// `next_at` is the next nominal time, and not only when to look again.
+    pub found_next: bool,
     pub runs: i64,
     /// What the schedule counts from next; none: as before.
     pub counted_from: Option<DateTime<Utc>>,
@@ -91,6 +93,7 @@ impl<'a> Entry<'a> {
             version: self.row.version,
             cursor_at: self.plan.cursor_at,
             next_at: self.plan.next_at,
+            found_next: true,
             runs: self.plan.runs,
             counted_from: self.plan.counted_from,
         }
@@ -249,10 +252,11 @@ impl Recorded {
 pub(super) async fn advance(connection: &mut PgConnection, cursors: &[Cursor]) -> StoreResult<()> {
     let moved = sqlx::query(
         "UPDATE templates t SET cursor_at = c.cursor_at, next_at = c.next_at, runs = c.runs,
+                found_next_at = CASE WHEN c.found_next THEN c.next_at ELSE t.found_next_at END,
                 last_completion_at = coalesce(c.counted_from, t.last_completion_at)
            FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::timestamptz[], $5::timestamptz[], $6::int8[],
-                       $7::timestamptz[])
-                AS c (merchant_id, id, version, cursor_at, next_at, runs, counted_from)
+                       $7::timestamptz[], $8::bool[])
+                AS c (merchant_id, id, version, cursor_at, next_at, runs, counted_from, found_next)
           WHERE t.merchant_id = ANY (ARRAY[c.merchant_id]) AND t.id = c.id AND t.version = c.version",
     )
     .bind(cursors.iter().map(|c| c.merchant).collect::<Vec<_>>())
@@ -262,6 +266,7 @@ pub(super) async fn advance(connection: &mut PgConnection, cursors: &[Cursor]) -
     .bind(cursors.iter().map(|c| c.next_at).collect::<Vec<_>>())
     .bind(cursors.iter().map(|c| c.runs).collect::<Vec<_>>())
     .bind(cursors.iter().map(|c| c.counted_from).collect::<Vec<_>>())
+    .bind(cursors.iter().map(|c| c.found_next).collect::<Vec<_>>())
     .execute(connection)
     .await?
     .rows_affected();

@@ -52,13 +52,13 @@ pub(crate) async fn settle(
         return Ok(Settled::Fully { runs: row.runs });
     }
     plan_by_key(connection).await?;
-    let mut planning = surroundings.planning(row, &definition, row.cursor_at, now);
+    let mut planning = surroundings.planning(row, &definition, now);
     for _ in 0..CHUNKS {
         let plan = plan(&planning, now, (CHUNK / definition.weight()).max(1));
         if plan.occurrences.is_empty() {
             return Ok(Settled::Fully { runs: plan.runs });
         }
-        (planning.cursor_at, planning.runs) = (plan.cursor_at, plan.runs);
+        (planning.cursor_at, planning.settled_until, planning.runs) = (plan.cursor_at, plan.cursor_at, plan.runs);
         if let Some(end) = plan.counted_from {
             planning.timetable = planning.timetable.after_end_at(end);
         }

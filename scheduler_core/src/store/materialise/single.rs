@@ -56,7 +56,7 @@ impl<'a> Single<'a> {
             return Some(format!("{} leaves it out", freeze.as_deref().unwrap_or(rule)));
         }
         let most = self.definition.policies.max_runs?;
-        let before = planning.timetable.occurrences(self.row.cursor_at).take(COUNTED);
+        let before = planning.timetable.occurrences(planning.settled_until).take(COUNTED);
         let runs = before.take_while(|it| it.at <= occurrence.at).filter(Occurrence::runs).count();
         let had = self.row.runs + i64::try_from(runs).unwrap_or(i64::MAX - self.row.runs);
         (occurrence.at > self.row.cursor_at && had > most)
@@ -107,6 +107,7 @@ impl<'a> Single<'a> {
             version: self.row.version,
             cursor_at: at,
             next_at: next.map(|next| next.at),
+            found_next: true,
             runs: self.row.runs,
             counted_from: Some(at),
         };
@@ -114,7 +115,7 @@ impl<'a> Single<'a> {
     }
 
     fn planning(&self) -> Planning<'_> {
-        self.surroundings.planning(self.row, &self.definition, self.row.cursor_at, self.now)
+        self.surroundings.planning(self.row, &self.definition, self.now)
     }
 
     /// Records one time; the template stays where it is.

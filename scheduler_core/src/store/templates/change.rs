@@ -15,7 +15,7 @@ use crate::domain::{MerchantId, Template, TemplateId, TemplateSpec};
 use crate::schedule::Schedule;
 use crate::store::backfills::end_those_of;
 use crate::store::calendars::links::{link, unlink};
-use crate::store::materialise::{Settled, plan_anew, planned_runs, settle};
+use crate::store::materialise::{Settled, drop_left_out, plan_anew, planned_runs, settle};
 use crate::store::{Store, StoreError, StoreResult};
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgConnection;
@@ -164,7 +164,9 @@ async fn carry_out(
         }
         TemplateChange::Pause | TemplateChange::PauseItself { .. } | TemplateChange::Resume => {}
     }
-    if !values.deleted {
+    if values.deleted {
+        drop_left_out(connection, &written, now).await?;
+    } else {
         wait_for_ends(connection, &written).await?;
         plan_anew(connection, &written, &withdrawn.moved, row.cursor_at, now).await?;
     }

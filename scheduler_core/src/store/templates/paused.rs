@@ -33,13 +33,15 @@ struct Pause {
     version: i32,
     schedule: serde_json::Value,
     policies: serde_json::Value,
+    /// Runs that the template had had as it began.
+    runs: Option<i64>,
     created_at: DateTime<Utc>,
     until: Option<DateTime<Utc>>,
 }
 
 const PAUSES: &str = "
-    SELECT version, schedule, policies, created_at, until
-      FROM (SELECT version, schedule, policies, active, created_at,
+    SELECT version, schedule, policies, runs, created_at, until
+      FROM (SELECT version, schedule, policies, runs, active, created_at,
                    lead(created_at) OVER (ORDER BY version) AS until
               FROM template_versions
              WHERE merchant_id = $1 AND template_id = $2) v
@@ -72,6 +74,10 @@ pub(super) async fn paused_times(
             break;
         }
         let Some((schedule, policies)) = pause.parsed(template) else { continue };
+        // After the last of its runs a template has no times, whether it is paused or not.
+        if policies.max_runs.zip(pause.runs).is_some_and(|(most, had)| had >= most) {
+            continue;
+        }
         let calendars = store.calendar_set(merchant, &schedule.calendar_names()).await?;
         let context = EvalContext::new(created_at, template.0).with_calendars(&calendars);
         found.extend(pause.times(stretch, &Timetable::new(&schedule, &policies, context), room));

@@ -4,6 +4,7 @@ use super::change::lock;
 use super::reviews::{ReviewKind, ask_for_review};
 use super::row::{TemplateRow, template_columns};
 use super::withdraw::{Scope, withdraw};
+use crate::domain::timetable::counted_from_by;
 use crate::domain::{MerchantId, TemplateId};
 use crate::store::materialise::{MaterialisedJob, Settled, plan_anew, planned_runs, settle};
 use crate::store::{Store, StoreError, StoreResult};
@@ -79,8 +80,9 @@ async fn set_back(
     runs: i64,
     now: DateTime<Utc>,
 ) -> StoreResult<TemplateRow> {
+    let counted_from = row.last_completion_at.and_then(|base| counted_from_by(&row.parsed_schedule().ok()?, base, now));
     let back: Option<TemplateRow> = sqlx::query_as(concat!(
-        "UPDATE templates SET cursor_at = $4, next_at = $4, runs = $5
+        "UPDATE templates SET cursor_at = $4, next_at = $4, runs = $5, last_completion_at = coalesce($6, last_completion_at)
           WHERE merchant_id = $1 AND id = $2 AND version = $3
          RETURNING ",
         template_columns!()
@@ -90,6 +92,7 @@ async fn set_back(
     .bind(row.version)
     .bind(now)
     .bind(runs)
+    .bind(counted_from)
     .fetch_optional(connection)
     .await?;
     back.ok_or_else(|| StoreError::corrupt("templates", "version", row.template(), "changed under its lock"))

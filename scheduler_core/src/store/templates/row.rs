@@ -4,7 +4,7 @@ use crate::domain::timetable::counts_from_ends;
 use crate::domain::{AfterCompletion, JobSpec, OverlapPolicy, Template, TemplateId, TemplatePolicies, Timetable};
 use crate::schedule::{CalendarSet, EvalContext, Schedule};
 use crate::store::{StoreError, StoreResult};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize as _;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 macro_rules! template_columns {
     () => {
         "merchant_id, id, name, version, active, schedule, job, overlap, policies, runs, last_completion_at, pause_reason, \
-         cursor_at, next_at, created_at, updated_at"
+         cursor_at, next_at, found_next_at, created_at, updated_at"
     };
 }
 
@@ -22,8 +22,8 @@ macro_rules! record_version {
     ($from:literal) => {
         concat!(
             "INSERT INTO template_versions (merchant_id, template_id, version, name, schedule, job, overlap, policies, \
-                                            active, created_at) \
-             SELECT merchant_id, id, version, name, schedule, job, overlap, policies, active, updated_at FROM ",
+                                            active, runs, created_at) \
+             SELECT merchant_id, id, version, name, schedule, job, overlap, policies, active, runs, updated_at FROM ",
             $from
         )
     };
@@ -48,6 +48,7 @@ pub(crate) struct TemplateRow {
     pub pause_reason: Option<String>,
     pub cursor_at: DateTime<Utc>,
     pub next_at: Option<DateTime<Utc>>,
+    pub found_next_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -84,6 +85,13 @@ impl TemplateRow {
     /// Which template it is.
     pub fn template(&self) -> TemplateId {
         TemplateId(self.id)
+    }
+
+    /// Up to when no nominal time lacks a record: just before the next one, if that is what a plan has found; otherwise the
+    /// last one that has a record.
+    pub fn settled_until(&self) -> DateTime<Utc> {
+        let found = self.next_at.filter(|_| self.next_at == self.found_next_at);
+        found.map_or(self.cursor_at, |next| self.cursor_at.max(next - TimeDelta::microseconds(1)))
     }
 
     /// What an evaluation of the schedule may depend on besides itself.
