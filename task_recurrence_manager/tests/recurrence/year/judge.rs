@@ -321,14 +321,14 @@ fn starts<'a>(
     // Each window that some start meets holds it until its end, and then perhaps the next one does.
     let met =
         freezes.iter().filter(|it| it.action == FreezeAction::Hold && it.starts_at <= last && it.ends_at > nominal);
-    let held = met.filter_map(|freeze| {
+    let mut held = met.filter_map(|freeze| {
         let mut by = *freeze;
         while let Some(next) = holding(by.ends_at) {
             by = next;
         }
         (by.ends_at == run_at).then_some(by)
     });
-    (on_its_own, held.last())
+    (on_its_own, held.next_back())
 }
 
 /// The calendars by which times are nominal: those in force at the time, and around a change either.
